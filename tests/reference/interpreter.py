@@ -1,0 +1,537 @@
+"""Readings in, alert changes out: the specification, one reading at a time.
+
+A plan is a plain dictionary: ``rules`` (the YAML of each rule as a dictionary), ``kinds`` {name: (low, high)}, ``registry``
+[{sensor, kind, lon_e7, lat_e7, since}], ``grids`` [(code, rings)], ``zones`` {name: [rings]}, ``tz``, ``max_delay``,
+``max_age`` (ms), ``short`` (12 hex). A ring is a list of (lon_e7, lat_e7) without the repeated last point; the first ring of
+``rings`` is the shell, the others are holes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import operator
+import re
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from tests.reference.expression import Parser, Seen, evaluate
+
+LEVELS = ["blue", "yellow", "orange", "red"]
+UNITS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+COMPARE = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le, "==": operator.eq, "!=": operator.ne}
+DAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+SUSPECT_MS = 300_000
+Key = tuple[str, str]
+
+
+class Rejected(Exception):
+    """This reading goes to quarantine."""
+
+
+def duration(text: str) -> int:
+    found = re.fullmatch(r"(\d+)(ms|s|m|h|d)", text)
+    assert found, text
+    return int(found.group(1)) * UNITS[found.group(2)]
+
+
+def compare(text: str, x: float) -> bool:
+    found = re.fullmatch(r"\s*(>=|<=|==|!=|>|<)\s*(\S+)\s*", text)
+    assert found, text
+    return bool(COMPARE[found.group(1)](x, float(found.group(2))))
+
+
+def on_segment(px: int, py: int, ax: int, ay: int, bx: int, by: int) -> bool:
+    cross = (bx - ax) * (py - ay) - (by - ay) * (px - ax)
+    return cross == 0 and min(ax, bx) <= px <= max(ax, bx) and min(ay, by) <= py <= max(ay, by)
+
+
+def ring_holds(ring: list[tuple[int, int]], x: int, y: int) -> tuple[bool, bool]:
+    """Say (on the border, strictly inside by the even-odd rule)."""
+    inside = False
+    for (ax, ay), (bx, by) in zip(ring, ring[1:] + ring[:1], strict=True):
+        if on_segment(x, y, ax, ay, bx, by):
+            return True, False
+        if (ay > y) != (by > y):
+            left = (bx - ax) * (y - ay) - (x - ax) * (by - ay)
+            if (left > 0) == (by > ay):
+                inside = not inside
+    return False, inside
+
+
+def covers(rings: list[list[tuple[int, int]]], x: int, y: int) -> bool:
+    """Say whether the point lies in or on the border of a polygon with holes."""
+    border, inside = ring_holds(rings[0], x, y)
+    if border or not inside:
+        return border
+    for hole in rings[1:]:
+        border, within = ring_holds(hole, x, y)
+        if border:
+            return True
+        if within:
+            return False
+    return True
+
+
+@dataclass
+class Reading:
+    """One accepted reading as it waits and is released."""
+
+    sensor: str
+    kind: str
+    t: int
+    v: float
+    place: tuple[int, int] | None
+    attrs: dict[str, Any]
+    log_time: int
+    offset: int
+    index: int
+    raw: str
+    u: int = 0
+    stale: bool = False
+
+
+@dataclass
+class State:
+    """What one rule remembers of one sensor and kind."""
+
+    level: str | None = None
+    since: dict[str, tuple[int, int]] = field(default_factory=dict)  # level -> (t, offset)
+    clear_since: tuple[int, int] | None = None
+    window: list[tuple[int, float, bool]] = field(default_factory=list)  # (t, x, was boolean)
+    seen_t: int | None = None
+    seen_offset: int | None = None
+    place: tuple[int, int] | None = None
+    quiet_due: int | None = None
+    schedule_due: int | None = None
+    episode: str = ""
+    seq: int = 0
+    community: str = "-"
+    told: int = 0  # t of the last change or still
+    alive: int | None = None  # absent: the latest sign of life
+    absent_due: int | None = None
+
+
+def spoken(text: Any) -> int:
+    """Turn ``t`` to milliseconds; finer digits are cut."""
+    if isinstance(text, bool) or not isinstance(text, (int, str)):
+        raise Rejected("t")
+    if isinstance(text, int):
+        if not -62_135_596_800_000 <= text <= 253_402_300_799_999:
+            raise Rejected("t")
+        return text
+    found = re.fullmatch(r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:\d\d)(?:\.(\d+))?([Zz]|[+-]\d\d:\d\d)", text)
+    if not found:
+        raise Rejected("t")
+    try:
+        stamp = datetime.fromisoformat(f"{found.group(1)}T{found.group(2)}")
+        zone = found.group(4)
+        ahead = timedelta()
+        if zone not in "Zz":
+            hours, minutes = int(zone[1:3]), int(zone[4:6])
+            if hours > 23 or minutes > 59:
+                raise Rejected("t")
+            ahead = timedelta(hours=hours, minutes=minutes) * (-1 if zone[0] == "-" else 1)
+    except ValueError:
+        raise Rejected("t") from None
+    whole = (stamp.replace(tzinfo=timezone.utc) - datetime(1970, 1, 1, tzinfo=timezone.utc)) - ahead
+    return whole // timedelta(milliseconds=1) + int((found.group(3) or "0").ljust(3, "0")[:3])
+
+
+def refuse_constant(name: str) -> float:
+    raise Rejected(name)
+
+
+def load(raw: str) -> Any:
+    try:
+        return json.loads(raw, parse_constant=refuse_constant)
+    except ValueError:
+        raise Rejected("bad_json") from None
+
+
+class Interpreter:
+    """Feed records in log order; ``items`` grows with changes, marks and stills."""
+
+    def __init__(self, plans: dict[str, dict[str, Any]], offline: str | None = None, partition: int = 0) -> None:
+        self.plans = plans
+        self.partition = partition
+        self.offline = offline is not None
+        self.plan: dict[str, Any] = {}
+        self.rules: list[dict[str, Any]] = []
+        self.registry: dict[Key, dict[str, Any]] = {}
+        self.digest: str | None = None
+        self.states: dict[str, dict[Key, State]] = {}
+        self.trees: dict[str, dict[str, Any]] = {}
+        self.items: list[dict[str, Any]] = []
+        self.late: list[tuple[str, int, int, str]] = []
+        self.rejects: list[tuple[int, int]] = []
+        self.hidden: dict[str, int] = {}
+        self.top: int | None = None  # the largest u of a reading, tick or plan
+        self.mark: int | None = None  # W
+        self.clock: int | None = None  # F
+        self.waiting: list[Reading] = []
+        self.last: dict[Key, int] = {}
+        self.started = False
+        if offline is not None:
+            self.take_plan(offline, None)
+
+    # -- records ----------------------------------------------------------------------------------------------------
+    def record(self, offset: int, value: bytes, log_time: int | None = None) -> None:
+        """Take the next record of the log."""
+        control, readings = self.decode(offset, value, log_time)
+        moved: list[int] = []
+        if control is not None:
+            said = spoken(control["t"])
+            stamp = log_time if log_time is not None else control.get("log_t", said)
+            u = min(said, stamp)
+            moved.append(u)
+            if control["kind"] == "plan" and not self.offline:
+                self.take_plan(control["digest"], u)
+        for reading in readings:
+            if reading.t > reading.log_time + SUSPECT_MS:
+                reading.t = reading.log_time
+            reading.stale = reading.t < reading.log_time - self.plan["max_age"]
+            reading.u = min(reading.t, reading.log_time)
+            if not reading.stale:
+                moved.append(reading.u)
+        self.waiting += readings
+        if moved:
+            if self.offline and not self.started:
+                self.start_absences(min(moved))
+                self.started = True
+            self.top = max(moved) if self.top is None else max(self.top, *moved)
+            mark = self.top - self.plan["max_delay"]
+            self.mark = mark if self.mark is None else max(self.mark, mark)
+        self.release(self.mark)
+        if self.mark is not None:
+            self.fire(self.mark)
+        if control is not None and control["kind"] == "tick":
+            self.items.append({"mark": self.mark, "partition": self.partition, "plan": self.plan["short"]})
+
+    def finish(self) -> None:
+        """End the offline input: what waits is released, timers due before the largest u fire."""
+        self.release(math.inf)
+        if self.top is not None:
+            self.fire(self.top)
+
+    def release(self, until: float | None) -> None:
+        if until is None:
+            return
+        free = sorted((r for r in self.waiting if r.u <= until), key=lambda r: (r.u, r.offset, r.index))
+        self.waiting = [r for r in self.waiting if r.u > until]
+        for reading in free:
+            self.fire(reading.u)
+            self.judge(reading)
+
+    def decode(self, offset: int, value: bytes, log_time: int | None) -> tuple[dict[str, Any] | None, list[Reading]]:
+        try:
+            whole = load(value.decode())
+        except (UnicodeDecodeError, Rejected):
+            self.rejects.append((offset, 0))
+            return None, []
+        if isinstance(whole, dict) and whole.get("kind") in ("tick", "plan"):
+            return whole, []
+        out: list[Reading] = []
+        for index, one in enumerate(whole if isinstance(whole, list) else [whole]):
+            try:
+                out.append(self.reading(one, offset, index, log_time))
+            except Rejected:
+                self.rejects.append((offset, index))
+        return None, out
+
+    def reading(self, one: Any, offset: int, index: int, log_time: int | None) -> Reading:
+        if not isinstance(one, dict):
+            raise Rejected("not an object")
+        sensor, kind, v = one.get("sensor"), one.get("kind"), one.get("v")
+        if not isinstance(sensor, str) or not re.fullmatch(r"[A-Za-z0-9._:-]{1,64}", sensor):
+            raise Rejected("sensor")
+        if not isinstance(kind, str) or kind not in self.plan["kinds"]:
+            raise Rejected("kind")
+        if not isinstance(v, (bool, int, float)) or not math.isfinite(v):
+            raise Rejected("v")
+        low, high = self.plan["kinds"][kind]
+        if not low <= float(v) <= high:
+            raise Rejected("range")
+        t = spoken(one.get("t"))
+        stamp = log_time if log_time is not None else spoken(one["log_t"]) if "log_t" in one else t
+        attrs = {k: float(x) if type(x) in (int, float) else x for k, x in (one.get("attrs") or {}).items()}
+        return Reading(sensor, kind, t, float(v), self.place(one), attrs, stamp, offset, index, json.dumps(one))
+
+    def place(self, one: dict[str, Any]) -> tuple[int, int] | None:
+        lon, lat = one.get("lon"), one.get("lat")
+        if (lon is None) != (lat is None):
+            raise Rejected("place")
+        if lon is None or lat is None:
+            return None
+        if not (-180 <= lon <= 180 and -90 <= lat <= 90):
+            raise Rejected("place")
+        return round(round(float(lon), 7) * 1e7), round(round(float(lat), 7) * 1e7)
+
+    # -- the plan ---------------------------------------------------------------------------------------------------
+    def take_plan(self, digest: str, u: int | None) -> None:
+        """Switch to a plan; ``u`` is the order time of its record, ``None`` offline."""
+        if digest == self.digest:
+            return
+        old_rules, old_own = self.rules, {r["id"]: self.own(r) for r in self.rules}
+        self.digest, self.plan = digest, self.plans[digest]
+        self.rules = sorted((r for r in self.plan["rules"] if r.get("enabled", True) is not False), key=lambda r: r["id"])
+        before = self.registry
+        self.registry = {(r["sensor"], r["kind"]): r for r in self.plan["registry"]}
+        own = {r["id"]: self.own(r) for r in self.rules}
+        for rule in sorted(old_rules, key=lambda r: r["id"]):
+            for key, state in sorted(self.states[rule["id"]].items()):
+                gone = own.get(rule["id"]) != old_own[rule["id"]] or (key in before and key not in self.registry)
+                if gone and state.level is not None:
+                    assert u is not None
+                    self.clear(rule, key, state, u, "plan")
+        fresh = [r["id"] for r in self.rules if own[r["id"]] != old_own.get(r["id"])]
+        self.states = {r["id"]: {} if r["id"] in fresh else self.states[r["id"]] for r in self.rules}
+        for states in self.states.values():
+            for key in [k for k in states if k in before and k not in self.registry]:
+                del states[key]
+        self.trees = {r["id"]: {k: Parser(str(r[k])).whole() for k in ("where", "measure") if k in r} for r in self.rules}
+        if u is not None:
+            self.start_absences(u)
+
+    def own(self, rule: dict[str, Any]) -> str:
+        """Give all that the rule's own digest covers, as text."""
+        kinds = self.reads(rule)
+        zones = {name: rings for name, rings in self.plan["zones"].items() if f'"{name}"' in json.dumps(rule).replace("\\", "")}
+        rows = [row for row in self.plan["registry"] if row["kind"] in kinds]
+        return json.dumps([rule, {k: self.plan["kinds"][k] for k in kinds}, zones, rows], sort_keys=True)
+
+    def reads(self, rule: dict[str, Any]) -> list[str]:
+        wanted = rule["reads"] if isinstance(rule["reads"], list) else [rule["reads"]]
+        return sorted(
+            k for k in self.plan["kinds"] for w in wanted if k == w or (w.endswith(".*") and k.startswith(w[:-1]))
+        )
+
+    def start_absences(self, u: int) -> None:
+        for rule in self.rules:
+            if "absent" not in rule:
+                continue
+            for key, row in self.registry.items():
+                if row["kind"] in self.reads(rule) and key not in self.states[rule["id"]]:
+                    place = None if row["lon_e7"] is None else (row["lon_e7"], row["lat_e7"])
+                    state = self.states[rule["id"]][key] = State(place=place)
+                    state.alive = u if row.get("since") is None else max(u, row["since"])
+                    state.absent_due = state.alive + duration(rule["absent"])
+
+    # -- timers -----------------------------------------------------------------------------------------------------
+    def fire(self, until: float) -> None:
+        """Fire every timer due before ``until`` in order of (due, rule, sensor, kind); then it is ``until``."""
+        due = []
+        for rule in self.rules:
+            for key, state in self.states[rule["id"]].items():
+                for rank, at in enumerate((state.quiet_due, state.schedule_due, state.absent_due)):
+                    if at is not None and at < until:
+                        due.append((at, rule["id"], *key, rank, rule, key, state))
+        for at, _, _, _, rank, rule, key, state in sorted(due, key=lambda x: x[:5]):
+            self.go_off(rank, at, rule, key, state)
+        self.clock = int(until) if self.clock is None else max(self.clock, int(until))
+
+    def go_off(self, rank: int, at: int, rule: dict[str, Any], key: Key, state: State) -> None:
+        if rank == 2:
+            state.absent_due = None
+            (level,) = rule["levels"]
+            self.raise_to(rule, key, state, level, at, None, "absent", (state.alive or 0, None))
+            return
+        if rank == 0:
+            state.quiet_due = None
+        else:
+            state.schedule_due = None
+        state.since, state.clear_since, state.window = {}, None, []
+        if state.level is not None:
+            self.clear(rule, key, state, at, "quiet" if rank == 0 else "schedule")
+
+    # -- readings ---------------------------------------------------------------------------------------------------
+    def judge(self, reading: Reading) -> None:
+        key = (reading.sensor, reading.kind)
+        row = self.registry.get(key)
+        if row is not None and row["lon_e7"] is not None:
+            reading.place = (row["lon_e7"], row["lat_e7"])
+        last = self.last.get(key)
+        reason = ""
+        if reading.stale:
+            reason = "stale"
+        elif last is not None and reading.t <= last:
+            reason = "duplicate" if reading.t == last else "late"
+        else:
+            self.last[key] = reading.t
+        if reason:
+            self.late.append((reason, reading.offset, reading.index, reading.raw))
+        for rule in self.rules:
+            if reading.kind not in self.reads(rule):
+                continue
+            if "absent" in rule:
+                self.alive(rule, key, reading)
+            elif not reason:
+                self.look(rule, key, reading)
+
+    def alive(self, rule: dict[str, Any], key: Key, reading: Reading) -> None:
+        if key not in self.registry:
+            return
+        state = self.states[rule["id"]][key]
+        assert self.clock is not None
+        assert state.alive is not None
+        state.alive = max(state.alive, reading.t, self.clock)
+        state.absent_due = state.alive + duration(rule["absent"])
+        state.seen_offset = reading.offset
+        state.place = reading.place or state.place
+        if state.level is not None:
+            self.clear(rule, key, state, reading.t, "reading", reading=reading, first=reading.offset)
+
+    def look(self, rule: dict[str, Any], key: Key, reading: Reading) -> None:
+        seen = Seen(
+            reading.v, reading.t, reading.sensor, reading.kind, *(reading.place or (None, None)), reading.attrs,
+            self.plan["tz"], lambda name, x, y: any(covers(rings, x, y) for rings in self.plan["zones"][name]),
+        )
+        trees = self.trees[rule["id"]]
+        if "schedule" in rule and not self.active(rule["schedule"], reading.t):
+            return
+        if "where" in trees:
+            where = evaluate(trees["where"], seen)
+            if where is None:
+                self.hidden[rule["id"]] = self.hidden.get(rule["id"], 0) + 1
+            if where is not True:
+                return
+        x = evaluate(trees["measure"], seen) if "measure" in trees else reading.v
+        if x is None or not math.isfinite(x) or ("window" in rule and abs(x) > 1e8):
+            self.hidden[rule["id"]] = self.hidden.get(rule["id"], 0) + 1
+            return
+        state = self.states[rule["id"]].setdefault(key, State())
+        if "max_gap" in rule and state.seen_t is not None and reading.t - state.seen_t > duration(rule["max_gap"]):
+            state.since, state.clear_since = {}, None
+        measure = self.aggregate(rule["window"], state, reading.t, x) if "window" in rule else float(x)
+        state.seen_t, state.seen_offset = reading.t, reading.offset
+        state.place = reading.place or state.place
+        assert self.clock is not None
+        if "quiet" in rule:
+            state.quiet_due = max(reading.t, self.clock) + duration(rule["quiet"])
+        if "schedule" in rule:
+            state.schedule_due = self.next_end(rule["schedule"], reading.t)
+        changed = measure is not None and self.decide(rule, key, state, reading, measure)
+        if not changed and state.level is not None and reading.t - state.told >= 60_000:
+            state.told = reading.t
+            self.items.append({"still": state.episode, "t": reading.t, "value": measure})
+
+    def aggregate(self, window: dict[str, Any], state: State, t: int, x: Any) -> float | None:
+        over = duration(window["over"])
+        step = duration(window["step"]) if "step" in window else max(over // 60, 1000)
+        state.window.append((t, float(x), isinstance(x, bool)))
+        newest = t // step
+        state.window = [w for w in state.window if newest - over // step < w[0] // step <= newest]
+        values = [w[1] for w in state.window]
+        first, last = state.window[0], state.window[-1]
+        exact = sum(round(v * 1e6) for v in values)
+        agg = window["agg"]
+        if agg == "count":
+            return float(sum(1 for w in state.window if not w[2] or w[1] == 1))
+        if agg == "rate":
+            return None if last[0] == first[0] else (last[1] - first[1]) / ((last[0] - first[0]) / 60000)
+        if agg == "delta":
+            return last[1] - first[1]
+        if agg == "mean":
+            return (exact / 1_000_000) / len(values)
+        return {"sum": exact / 1_000_000, "min": min(values), "max": max(values)}[agg]
+
+    def decide(self, rule: dict[str, Any], key: Key, state: State, reading: Reading, x: float) -> bool:
+        levels = rule["levels"]
+        declared = [name for name in LEVELS if name in levels]
+        t, here = reading.t, (reading.t, reading.offset)
+        for name in declared:
+            if compare(levels[name]["set"], x):
+                state.since.setdefault(name, here)
+            else:
+                state.since.pop(name, None)
+        held = [n for n in declared if n in state.since and t - state.since[n][0] >= duration(levels[n].get("for", "0s"))]
+        rank = -1 if state.level is None else LEVELS.index(state.level)
+        if held and LEVELS.index(held[-1]) > rank:
+            self.raise_to(rule, key, state, held[-1], t, x, "reading", state.since[held[-1]], reading)
+            state.clear_since = None
+            return True
+        if state.level is None:
+            return False
+        if not self.clears(levels[state.level], x):
+            state.clear_since = None
+            return False
+        state.clear_since = state.clear_since or here
+        if t - state.clear_since[0] < duration(rule.get("clear_for", "0s")):
+            return False
+        first = state.clear_since[1]
+        state.clear_since = None
+        lower = [n for n in declared if LEVELS.index(n) < rank and not self.clears(levels[n], x)]
+        if not lower:
+            self.clear(rule, key, state, t, "reading", reading=reading, first=first, value=x)
+        else:
+            previous, state.level = state.level, lower[-1]
+            since = state.since.get(lower[-1], (None, None))[0]
+            self.say(rule, key, state, "downgraded", "reading", previous, t, since, x, first, reading)
+        return True
+
+    def clears(self, level: dict[str, Any], x: float) -> bool:
+        return compare(level["clear"], x) if "clear" in level else not compare(level["set"], x)
+
+    # -- schedules --------------------------------------------------------------------------------------------------
+    def active(self, schedule: dict[str, Any], t: int) -> bool:
+        local = datetime.fromtimestamp(t // 1000, ZoneInfo(schedule.get("tz", self.plan["tz"])))
+        minute = local.hour * 60 + local.minute
+        inside = False
+        for span in schedule.get("active") or schedule.get("inactive"):
+            start, end = (int(s[:2]) * 60 + int(s[3:]) for s in (span["from"], span["to"]))
+            days = [DAYS.index(d) for d in span.get("days") or DAYS]
+            today, yesterday = local.weekday() in days, (local.weekday() - 1) % 7 in days
+            if start < end:
+                inside |= today and start <= minute < end
+            else:
+                inside |= (today and minute >= start) or (yesterday and minute < end)
+        return inside == ("active" in schedule)
+
+    def next_end(self, schedule: dict[str, Any], t: int) -> int | None:
+        """Walk minute by minute to the first end of activity at or after ``t``; whole minutes are where spans end."""
+        at = -(-t // 60_000) * 60_000
+        for _ in range(8 * 1440 + 2):
+            if self.active(schedule, at - 1) and not self.active(schedule, at):
+                return at
+            at += 60_000
+        return None
+
+    # -- changes ----------------------------------------------------------------------------------------------------
+    def raise_to(self, rule: dict[str, Any], key: Key, state: State, level: str, t: int, x: float | None, cause: str,
+                 since: tuple[int, int | None], reading: Reading | None = None) -> None:
+        previous, state.level = state.level, level
+        if previous is None:
+            text = "|".join((rule["id"], *key, str(t)))
+            state.episode, state.seq = "ep_" + hashlib.sha256(text.encode()).hexdigest()[:20], 0
+        change = "raised" if previous is None else "escalated"
+        first = since[1] if cause == "reading" else state.seen_offset
+        self.say(rule, key, state, change, cause, previous, t, since[0], x, first, reading)
+
+    def clear(self, rule: dict[str, Any], key: Key, state: State, t: int, cause: str, *, reading: Reading | None = None,
+              first: int | None = None, value: float | None = None) -> None:
+        previous, state.level = state.level, None
+        self.say(rule, key, state, "cleared", cause, previous, t, None, value, first if reading else state.seen_offset, reading)
+
+    def say(self, rule: dict[str, Any], key: Key, state: State, change: str, cause: str, previous: str | None, t: int,
+            since: int | None, x: float | None, first: int | None, reading: Reading | None) -> None:
+        place = reading.place if reading else state.place
+        grid = None
+        if place is not None:
+            grid = min((code for code, rings in self.plan["grids"] if covers(rings, *place)), default=None)
+        item = {
+            "id": f"{state.episode}:{state.seq}", "episode": state.episode, "seq": state.seq, "change": change, "cause": cause,
+            "rule": rule["id"], "rule_version": rule["version"], "sensor": key[0], "kind": key[1], "level": state.level,
+            "previous": previous, "t": t, "since": since, "value": x,
+            "lon": None if place is None else place[0] / 1e7, "lat": None if place is None else place[1] / 1e7, "grid": grid,
+            "evidence": {"partition": self.partition, "first_offset": first,
+                         "last_offset": reading.offset if reading else state.seen_offset},
+            "plan": self.plan["short"],
+        }
+        if rule.get("enabled") == "shadow":
+            item["shadow"] = True
+        state.seq += 1
+        state.told = t
+        self.items.append(item)
