@@ -1,0 +1,327 @@
+"""The log in one SQLite file: `journal (stream, partition, offset, log_time, key, value, crc)`.
+
+One thread writes (writer.py): appenders that come while a commit is under way share the next one, so that one sync
+serves them all. Readers have connections of their own and see whole commits only.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import zlib
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from engine.runtime.crashpoints import CrashPoint, crash_point
+from engine.runtime.errors import Corrupt, CursorMoved, Trimmed
+from engine.runtime.log import Append, Appended, CursorMove, Entry, Records, Stream
+from engine.runtime.sqlite import fault_of, open_reader, open_writer
+from engine.runtime.writer import Request, Writer
+
+FORMAT = 1
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS journal (
+    stream TEXT NOT NULL, partition INTEGER NOT NULL, offset INTEGER NOT NULL, log_time INTEGER NOT NULL,
+    key TEXT, value BLOB NOT NULL, crc INTEGER NOT NULL, PRIMARY KEY (stream, partition, offset));
+CREATE TABLE IF NOT EXISTS extent (
+    stream TEXT NOT NULL, partition INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
+    log_time INTEGER NOT NULL, PRIMARY KEY (stream, partition)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS reader (
+    reader TEXT NOT NULL, partition INTEGER NOT NULL, position INTEGER NOT NULL,
+    PRIMARY KEY (reader, partition)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS plan (digest TEXT PRIMARY KEY, canonical BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS identity (one INTEGER PRIMARY KEY CHECK (one = 1), journal TEXT NOT NULL);
+INSERT OR IGNORE INTO identity VALUES (1, lower(hex(randomblob(16))))
+"""
+_SELECT = (
+    "SELECT offset, log_time, key, value, crc FROM journal "
+    "WHERE stream = ? AND partition = ? AND offset > ? AND offset <= ? ORDER BY offset"
+)
+_INSERT = "INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?, ?)"
+_EXTENT = (
+    "INSERT INTO extent VALUES (?, ?, 1, ?, ?) ON CONFLICT DO UPDATE "
+    "SET last = excluded.last, log_time = excluded.log_time"
+)
+_READER = "INSERT INTO reader VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET position = excluded.position"
+_NO_END = 2**62
+_RESTORE = "restore the file from a copy"
+_Row = tuple[int, int, str | None, bytes, int]
+
+
+@dataclass(slots=True)
+class Extent:
+    """What a partition holds: offsets first..last (first = last + 1: nothing) and the log time of the last one, ms."""
+
+    first: int = 1
+    last: int = 0
+    log_time: int = 0
+
+
+def checksum(stream: str, partition: int, offset: int, log_time: int, key: str | None, value: bytes) -> int:
+    """Return the CRC-32 of `stream|partition|offset|log_time|key|` (key empty for none) followed by the value."""
+    head = f"{stream}|{partition}|{offset}|{log_time}|{'' if key is None else key}|"
+    return zlib.crc32(value, zlib.crc32(head.encode()))
+
+
+class Journal:
+    """The log of one data folder; satisfies `Log`.
+
+    `clock` gives the log time in ms of entries that bring none; log times of a partition never go back, whatever it
+    says. `queue_bytes` bounds what waits for the writer: beyond it `commit` raises Overloaded unless `must` is set.
+    """
+
+    def __init__(self, path: Path, *, clock: Callable[[], int], queue_bytes: int = 64 << 20) -> None:
+        self.path = path
+        self._clock = clock
+        self._connection = open_writer(path, schema=_SCHEMA, version=FORMAT)
+        self._readers = threading.local()
+        self._all_readers: list[sqlite3.Connection] = []
+        self._changed = threading.Condition()
+        self._closing = False
+        try:
+            self._extents, self._cursors = self._load()
+        except sqlite3.Error as error:
+            raise fault_of(path, error) from error
+        self._writer = Writer(self._write, path, queue_bytes)
+
+    @property
+    def identity(self) -> str:
+        """Return the random name that this file was given when it was made."""
+        return str(self._query("SELECT journal FROM identity")[0][0])
+
+    # ---- writing
+
+    def commit(
+        self, appends: Sequence[Append], cursors: Sequence[CursorMove] = (), *, must: bool = True
+    ) -> Future[list[Appended]]:
+        """Queue appends and cursor moves for one durable step; see `Log.commit`."""
+        return self._writer.submit(Request(tuple(appends), tuple(cursors)), must=must)
+
+    def append(self, stream: str, partition: int, entries: Sequence[Entry]) -> Appended:
+        """Append and wait until it is durable."""
+        return self.commit([Append(stream, partition, entries)]).result()[0]
+
+    def _write(self, requests: Sequence[Request]) -> list[list[Appended] | Exception]:
+        """Write requests in one transaction; a request whose cursor moved is left out and told so."""
+        extents = {place: Extent(e.first, e.last, e.log_time) for place, e in self._extents.items()}
+        cursors = dict(self._cursors)
+        touched: set[tuple[str, int]] = set()
+        answers: list[list[Appended] | Exception] = []
+        now = self._clock()
+        with self._transaction():
+            for request in requests:
+                moved = self._move(request.cursors, cursors)
+                answers.append(moved or [self._insert(append, extents, now) for append in request.appends])
+                if moved is None:
+                    touched.update((append.stream, append.partition) for append in request.appends if append.entries)
+            self._connection.executemany(_EXTENT, [(*p, extents[p].last, extents[p].log_time) for p in touched])
+            streams = {stream for stream, _ in touched}
+            _pass(streams, CrashPoint.JOURNAL_BEFORE, CrashPoint.ALERTS_BEFORE)
+        _pass(streams, CrashPoint.JOURNAL_AFTER, CrashPoint.ALERTS_AFTER)
+        with self._changed:
+            self._extents, self._cursors = extents, cursors
+            self._changed.notify_all()
+        return answers
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            yield
+            self._connection.execute("COMMIT")
+        except BaseException as error:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            if isinstance(error, sqlite3.Error):
+                raise fault_of(self.path, error) from error
+            raise
+
+    def _move(self, moves: Iterable[CursorMove], cursors: dict[tuple[str, int], int]) -> CursorMoved | None:
+        for move in moves:
+            found = cursors.get((move.reader, move.partition), 0)
+            if found != move.expected:
+                return CursorMoved(
+                    f"{self.path}: reader {move.reader} of partition {move.partition} stands at {found}, "
+                    f"not at {move.expected}: a second one is at work"
+                )
+        for move in moves:
+            cursors[move.reader, move.partition] = move.position
+            self._connection.execute(_READER, (move.reader, move.partition, move.position))
+        return None
+
+    def _insert(self, append: Append, extents: dict[tuple[str, int], Extent], now: int) -> Appended:
+        stream, partition = append.stream, append.partition
+        extent = extents.setdefault((stream, partition), Extent())
+        first = extent.last + 1
+        rows = []
+        for entry in append.entries:
+            extent.last += 1
+            extent.log_time = max(extent.log_time, now if entry.log_time is None else entry.log_time)
+            crc = checksum(stream, partition, extent.last, extent.log_time, entry.key, entry.value)
+            rows.append((stream, partition, extent.last, extent.log_time, entry.key, entry.value, crc))
+        self._connection.executemany(_INSERT, rows)
+        return Appended(first, extent.last, extent.log_time)
+
+    # ---- reading
+
+    def read(self, stream: str, partition: int, after: int, *, limit_bytes: int, upto: int | None = None) -> Records:
+        """Read records in order, at least one if there is one; see `Log.read`.
+
+        Raises Corrupt for a record whose crc does not fit or an offset that is missing, Trimmed for one no longer kept.
+        """
+        self._must_be_kept(stream, partition, after + 1)
+        rows: list[_Row] = []
+        size = 0
+        try:
+            cursor = self._reader().execute(_SELECT, (stream, partition, after, _NO_END if upto is None else upto))
+            while size < limit_bytes and (some := cursor.fetchmany(64)):
+                rows.extend(some)
+                size += sum(len(row[3]) for row in some)
+            cursor.close()
+        except sqlite3.Error as error:
+            raise fault_of(self.path, error) from error
+        self._check(stream, partition, after, rows)
+        return Records(
+            offset=np.array([row[0] for row in rows], np.int64),
+            log_time=np.array([row[1] for row in rows], np.int64),
+            keys=[row[2] for row in rows],
+            values=[row[3] for row in rows],
+        )
+
+    def _check(self, stream: str, partition: int, after: int, rows: Sequence[_Row]) -> None:
+        expected = after
+        for offset, log_time, key, value, crc in rows:
+            expected += 1
+            if offset != expected:
+                self._must_be_kept(stream, partition, expected)
+                raise Corrupt(f"{self.path}: {stream}/{partition} has no record at offset {expected}; {_RESTORE}")
+            if checksum(stream, partition, offset, log_time, key, value) != crc:
+                raise Corrupt(f"{self.path}: {stream}/{partition} offset {offset} is damaged (crc); {_RESTORE}")
+
+    def _must_be_kept(self, stream: str, partition: int, offset: int) -> None:
+        first = self.start(stream, partition)
+        if offset < first:
+            raise Trimmed(f"{self.path}: {stream}/{partition} is kept from offset {first}; {offset} was asked for")
+
+    def start(self, stream: str, partition: int) -> int:
+        return self._extents.get((stream, partition), Extent()).first
+
+    def end(self, stream: str, partition: int) -> int:
+        return self._extents.get((stream, partition), Extent()).last
+
+    def last_log_time(self, stream: str, partition: int) -> int:
+        return self._extents.get((stream, partition), Extent()).log_time
+
+    def cursor(self, reader: str, partition: int) -> int:
+        return self._cursors.get((reader, partition), 0)
+
+    def wait(self, stream: str, partition: int, after: int, timeout_s: float) -> bool:
+        with self._changed:
+            self._changed.wait_for(lambda: self._closing or self.end(stream, partition) > after, timeout_s)
+            return self.end(stream, partition) > after
+
+    # ---- plans
+
+    def store_plan(self, digest: str, canonical: bytes) -> None:
+        """Keep a plan under its digest, durable on return; one that is there stays."""
+        sql = "INSERT OR IGNORE INTO plan VALUES (?, ?)"
+        self._writer.between(lambda: self._connection.execute(sql, (digest, canonical)))
+
+    def plan(self, digest: str) -> bytes | None:
+        """Return the canonical form stored under a digest."""
+        rows = self._query("SELECT canonical FROM plan WHERE digest = ?", (digest,))
+        return bytes(rows[0][0]) if rows else None
+
+    # ---- keeping no more than is needed
+
+    def trim(self, stream: str, partition: int, upto: int, *, most: int = 2_000) -> int:
+        """Let go of records with offset <= `upto`, at most `most` in this step; return the first one kept."""
+        upto = min(upto, self.start(stream, partition) + most - 1, self.end(stream, partition))
+        if upto >= self.start(stream, partition):
+            self._writer.between(lambda: self._trim(stream, partition, upto))
+        return self.start(stream, partition)
+
+    def _trim(self, stream: str, partition: int, upto: int) -> None:
+        where = "WHERE stream = ? AND partition = ?"
+        with self._transaction():
+            self._connection.execute(f"DELETE FROM journal {where} AND offset <= ?", (stream, partition, upto))
+            self._connection.execute(f"UPDATE extent SET first = ? {where}", (upto + 1, stream, partition))
+        self._extents[stream, partition].first = upto + 1
+
+    def size_bytes(self) -> int:
+        """Return the bytes that records occupy in the file, free pages not counted."""
+        pages, free, size = (
+            self._query(f"PRAGMA {name}")[0][0] for name in ("page_count", "freelist_count", "page_size")
+        )
+        return int((pages - free) * size)
+
+    def offset_before(self, stream: str, partition: int, log_time: int) -> int:
+        """Return the last offset whose log time is before `log_time`, start - 1 if none: by halving, as they never fall."""
+        sql = "SELECT log_time FROM journal WHERE stream = ? AND partition = ? AND offset = ?"
+        low, high = self.start(stream, partition) - 1, self.end(stream, partition)
+        while low < high:
+            middle = (low + high + 1) // 2
+            rows = self._query(sql, (stream, partition, middle))
+            low, high = (middle, high) if rows and rows[0][0] < log_time else (low, middle - 1)
+        return low
+
+    # ---- life
+
+    def queued_bytes(self) -> int:
+        """Return the bytes that wait for the writer."""
+        return self._writer.queued
+
+    def close(self) -> None:
+        """Write what waits, then close; a later commit raises LogClosed."""
+        self._writer.close()
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+        for reader in self._all_readers:
+            reader.close()
+        self._connection.close()
+
+    def _reader(self) -> sqlite3.Connection:
+        connection: sqlite3.Connection | None = getattr(self._readers, "connection", None)
+        if connection is None:
+            connection = open_reader(self.path)
+            self._readers.connection = connection
+            self._all_readers.append(connection)
+        return connection
+
+    def _query(self, sql: str, arguments: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        try:
+            return self._reader().execute(sql, arguments).fetchall()
+        except sqlite3.Error as error:
+            raise fault_of(self.path, error) from error
+
+    def _load(self) -> tuple[dict[tuple[str, int], Extent], dict[tuple[str, int], int]]:
+        """Read extents and cursors, and hold them against the records: a tail that is not there is damage."""
+        extents = {}
+        sql = "SELECT min(offset), max(offset) FROM journal WHERE stream = ? AND partition = ?"
+        for stream, partition, first, last, log_time in self._connection.execute("SELECT * FROM extent").fetchall():
+            found = self._connection.execute(sql, (stream, partition)).fetchone()
+            if found != ((first, last) if first <= last else (None, None)):
+                raise Corrupt(
+                    f"{self.path}: {stream}/{partition} should hold offsets {first} to {last}, but holds "
+                    f"{found[0]} to {found[1]}; restore the file from a copy"
+                )
+            extents[stream, partition] = Extent(first, last, log_time)
+        cursors = {
+            (reader, partition): position
+            for reader, partition, position in self._connection.execute("SELECT * FROM reader").fetchall()
+        }
+        return extents, cursors
+
+
+def _pass(streams: Collection[str], readings: CrashPoint, alerts: CrashPoint) -> None:
+    if Stream.READINGS in streams:
+        crash_point(readings)
+    if Stream.ALERTS in streams:
+        crash_point(alerts)
