@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
-    from engine.casework.service import Casework
+    from engine.casework.service import Casework, OutboxRow
 
 
 class Overloaded(Exception):
@@ -26,7 +26,7 @@ class Overloaded(Exception):
 
 
 class Unavailable(Exception):
-    """Raised when a store cannot be written (disk full, read-only, stopped): the API answers 503, nothing was accepted."""
+    """Raised when a store cannot be written (disk full, read-only, stopped): answered 503, nothing was accepted."""
 
     def __init__(self, detail: str) -> None:
         super().__init__(detail)
@@ -67,35 +67,11 @@ class Intake(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True)
-class StreamEvent:
-    """One message of the outbox, after the relay gave it its position.
-
-    `position` is unique, rises without bound and is what `Last-Event-ID` names. `type` is the SSE event name
-    (`case` or `alert`). `data` is the JSON object to be sent, contact data already left out. The other fields are what
-    filters and areas are judged by; null where unknown.
-    """
-
-    position: int
-    type: str
-    data: bytes
-    case: str | None = None
-    state: str | None = None
-    level: str | None = None
-    category: str | None = None
-    department: str | None = None
-    grid: str | None = None
-    lon: float | None = None
-    lat: float | None = None
-    overdue: bool = False
-    text: str = ""
-
-
 class Relay(Protocol):
-    """The one relay of the outbox: events in the order of their positions, which are given after commit."""
+    """The one relay of the outbox: rows in the order of their positions, which are given after commit."""
 
-    def read(self, after: int, limit: int) -> Sequence[StreamEvent]:
-        """Return at most `limit` events with `position > after`, ascending; empty when there is none yet."""
+    def read(self, after: int, limit: int) -> Sequence[OutboxRow]:
+        """Return at most `limit` rows with `position > after`, ascending; empty when there is none yet."""
 
     def first(self) -> int:
         """Return the smallest position still kept (last + 1 when none is): older ones were trimmed."""
@@ -213,7 +189,7 @@ class Services:
 
     `now_ms` is the time of people's moves: the machine's clock, or casework's C on a player's clock.
     `rules` are the rules of the running plan as JSON objects (`id, version, title, source, reads, levels, enabled`).
-    `registry` holds the metrics that `/metrics` prints.
+    `registry` holds the metrics that `/metrics` prints. `wall_ms` is the machine's clock: tokens end by it.
     """
 
     casework: Casework
@@ -225,4 +201,5 @@ class Services:
     rules: Callable[[], Sequence[Mapping[str, object]]]
     registry: CollectorRegistry
     now_ms: Callable[[], int]
+    wall_ms: Callable[[], int]
     settings: Settings = field(default_factory=Settings)
