@@ -6,7 +6,6 @@ import ipaddress
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, cast
 
-from fastapi.dependencies.utils import get_flat_dependant
 from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 
@@ -16,6 +15,7 @@ from engine.api.problems import PolicyMissing, Problem
 from engine.api.sessions import COOKIE, Credential, Sessions
 
 if TYPE_CHECKING:
+    from fastapi.dependencies.models import Dependant
     from starlette.requests import Request
     from starlette.responses import Response
 
@@ -121,16 +121,23 @@ def known_parameters(request: Request, known: frozenset[str]) -> None:
             raise Problem(400, "bad_parameter", f"query parameter {name!r} is given more than once")
 
 
+def _query_names(dependant: Dependant) -> list[str]:
+    names = [param.alias for param in dependant.query_params]
+    for part in dependant.dependencies:
+        names.extend(_query_names(part))
+    return names
+
+
 class GuardedRoute(APIRoute):
     """A route behind its policy; without one the app is not created."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        (method,) = self.methods - {"HEAD"} or {"GET"}
+        (method,) = (self.methods or set()) - {"HEAD"}
         policy = POLICIES.get((method, self.path))
         if policy is None:
             raise PolicyMissing(f"{method} {self.path} has no policy in engine.api.policy.POLICIES")
         answer: Callable[[Request], Awaitable[Response]] = super().get_route_handler()
-        known = frozenset(param.alias for param in get_flat_dependant(self.dependant).query_params)
+        known = frozenset(_query_names(self.dependant))
 
         async def guarded(request: Request) -> Response:
             await admit(request, policy)

@@ -52,6 +52,7 @@ POLICIES: dict[tuple[str, str], Policy] = {
     ("POST", "/api/v1/cases"): Policy(WORKERS, body=BodyRule()),
     ("POST", "/api/v1/cases/{case_id}/moves"): Policy(PEOPLE, body=BodyRule()),
     ("GET", "/api/v1/alerts"): READ,
+    ("GET", "/api/v1/changes"): READ,
     ("GET", "/api/v1/sensors"): READ,
     ("GET", "/api/v1/grids.geojson"): READ,
     ("GET", "/api/v1/rules"): READ,

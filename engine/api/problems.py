@@ -1,9 +1,9 @@
 """Errors as RFC 9457 problem documents with a stable `code`.
 
-    Problem             answered to a caller; everything below an edge raises it or is turned into it
-    RefusesToStart      the app or its listener must not be opened
-    ├── PolicyMissing   a route without a policy, or a policy without a route
-    └── OpenToTheWorld  a listener beyond loopback without tokens
+Problem             answered to a caller; everything below an edge raises it or is turned into it
+RefusesToStart      the app or its listener must not be opened
+├── PolicyMissing   a route without a policy, or a policy without a route
+└── OpenToTheWorld  a listener beyond loopback without tokens
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from engine.api.guard import actor, desk
 from engine.api.places import in_area, in_box, parse_box, touches_area
+from engine.api.services import SensorRow
 
 Level = Literal["county", "street", "community", "grid"]
 
@@ -57,7 +58,8 @@ def add_routes(router: APIRouter) -> None:
         """
         area = actor(request).area
         box = parse_box(bbox)
-        rows, more = [], False
+        rows: list[SensorRow] = []
+        more = False
         for row in desk(request).services.sensors.rows():
             if after is not None and f"{row.sensor}|{row.kind}" <= after:
                 continue

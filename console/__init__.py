@@ -1,0 +1,1 @@
+"""The operations page: static files, served by the app; no build step, no internet."""

@@ -1,0 +1,81 @@
+"""The operations page and signing in to it."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from importlib import resources
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+from starlette.responses import RedirectResponse
+
+from engine.api.guard import desk
+from engine.api.problems import Problem
+from engine.api.sessions import COOKIE
+
+TYPES = {
+    "html": "text/html; charset=utf-8",
+    "css": "text/css; charset=utf-8",
+    "js": "text/javascript; charset=utf-8",
+    "svg": "image/svg+xml",
+}
+
+
+@cache
+def files() -> dict[str, bytes]:
+    """Return the page's files by name; only these are served, whatever a path says."""
+    return {
+        entry.name: entry.read_bytes()
+        for entry in resources.files("console").iterdir()
+        if entry.is_file() and entry.name.rpartition(".")[2] in TYPES
+    }
+
+
+def _file(request: Request, name: str) -> Response:
+    body = files().get(name)
+    if body is None:
+        raise Problem(404, "not_found", "no such file")
+    tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+    headers = {"etag": tag, "cache-control": "no-cache"}
+    if request.headers.get("if-none-match") == tag:
+        return Response(status_code=304, headers=headers)
+    return Response(body, headers=headers, media_type=TYPES[name.rpartition(".")[2]])
+
+
+def add_routes(router: APIRouter) -> None:
+    """Add the page, its files, the login link and the way out."""
+
+    @router.get("/", include_in_schema=False, response_class=Response)
+    def index(request: Request) -> Response:
+        return _file(request, "index.html")
+
+    @router.get("/console/{name}", include_in_schema=False, response_class=Response)
+    def file(request: Request, name: str) -> Response:
+        return _file(request, name)
+
+    @router.get("/login", include_in_schema=False, response_class=Response)
+    def login(request: Request, ticket: Annotated[str, Query(max_length=100)]) -> Response:
+        """Spend a one-use login ticket: sets the session cookie and opens the page."""
+        here = desk(request)
+        credential = here.sessions.login.spend(ticket)
+        if credential is None:
+            raise Problem(401, "ticket_spent", "this login link was used or is too old; ask for a new one")
+        answer = RedirectResponse("/", 303, {"cache-control": "no-store"})
+        answer.set_cookie(
+            COOKIE,
+            here.sessions.browser.issue(credential),
+            max_age=int(here.services.settings.session_ttl_s),
+            httponly=True,
+            samesite="strict",
+            secure=request.url.scheme == "https",
+        )
+        return answer
+
+    @router.post("/logout", include_in_schema=False, response_class=Response)
+    def logout(request: Request) -> Response:
+        """End the session of this browser."""
+        desk(request).sessions.browser.end(request.cookies.get(COOKIE, ""))
+        answer = Response(status_code=204)
+        answer.delete_cookie(COOKIE)
+        return answer

@@ -1,0 +1,90 @@
+"""How the process is: health, readiness, metrics, figures for the page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from fastapi import APIRouter, Request, Response
+from starlette.applications import Starlette
+from starlette.routing import Route
+
+from engine.api.guard import actor, desk
+from engine.api.metrics import exposition
+from engine.api.services import Health, Services
+
+PLAIN = {"cache-control": "no-store"}
+
+
+def health_answer(health: Health) -> Response:
+    """Return 200 while every thread that must live does, else 503."""
+    alive = health.alive()
+    body = b'{"status":"ok"}' if alive else b'{"status":"failed"}'
+    return Response(body, 200 if alive else 503, PLAIN, "application/json")
+
+
+def ready_answer(health: Health) -> Response:
+    """Return 200 when readings and moves are taken, else 503 with the reasons."""
+    status = health.status()
+    ready = status.ready and health.alive()
+    body = msgspec.json.encode({"status": "ready" if ready else "not_ready", "reasons": status.reasons})
+    return Response(body, 200 if ready else 503, PLAIN, "application/json")
+
+
+def metrics_answer(services: Services) -> Response:
+    """Return the metrics as text."""
+    body, content_type = exposition(services.registry)
+    return Response(body, headers={**PLAIN, "content-type": content_type})
+
+
+def add_routes(router: APIRouter) -> None:
+    """Add health, readiness, metrics, and what the page asks about the process and the caller."""
+
+    @router.get("/healthz", tags=["state"], response_class=Response)
+    def healthz(request: Request) -> Response:
+        """200 while the process lives."""
+        return health_answer(desk(request).services.health)
+
+    @router.get("/readyz", tags=["state"], response_class=Response)
+    def readyz(request: Request) -> Response:
+        """200 when readings and moves are taken, 503 with reasons when not."""
+        return ready_answer(desk(request).services.health)
+
+    @router.get("/metrics", tags=["state"], response_class=Response)
+    def metrics(request: Request) -> Response:
+        """Prometheus metrics; open to this machine, else for admin and auditor."""
+        return metrics_answer(desk(request).services)
+
+    @router.get("/api/v1/status", tags=["state"])
+    def status(request: Request) -> dict[str, Any]:
+        """How far the engine is: its clock, what waits, what it refuses to pass over; counts for the whole city."""
+        services = desk(request).services
+        caller = actor(request)
+        answer = {
+            **msgspec.to_builtins(services.health.status()),
+            "now_ms": services.now_ms(),
+            "city": services.layers.name(),
+            "bounds": services.layers.bounds(),
+        }
+        if not caller.area and caller.department is None:
+            counts = services.casework.counts()
+            answer["cases"] = msgspec.to_builtins(counts.cases)
+            answer["alerts"] = msgspec.to_builtins(counts.alerts)
+        return answer
+
+    @router.get("/api/v1/me", tags=["state"])
+    def me(request: Request) -> dict[str, Any]:
+        """Who the caller is."""
+        caller: dict[str, Any] = msgspec.to_builtins(actor(request))
+        return caller
+
+
+def metrics_app(services: Services) -> Starlette:
+    """Return the small app for the listener of metrics and health (loopback, 9464)."""
+    return Starlette(
+        routes=[
+            Route("/metrics", lambda _request: metrics_answer(services), methods=["GET"]),
+            Route("/healthz", lambda _request: health_answer(services.health), methods=["GET"]),
+            Route("/readyz", lambda _request: ready_answer(services.health), methods=["GET"]),
+        ]
+    )
