@@ -1,0 +1,228 @@
+"""Compiled kernels of the polygon index.
+
+Everything is decided on whole numbers. With |x| <= 1.8e9 and |y| <= 0.9e9 a product of two differences stays below 2**63;
+products are compared, never subtracted. A cell covers x from `low` to `high`, both included, likewise y. Its anchor is the
+point (high + 1 - d, low + e) with d << e << 1: no vertex lies on a line through it, so no crossing is doubtful.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+Int32s = npt.NDArray[np.int32]
+Int64s = npt.NDArray[np.int64]
+
+_EDGES = "int32[::1], int32[::1], int32[::1], int32[::1]"
+_OUTSIDE = -1
+
+
+@njit("int64(int64, int64, int64, int64, int64, int64)", cache=True, nogil=True, inline="always")
+def _side(x: int, y: int, x1: int, y1: int, x2: int, y2: int) -> int:
+    """On which side of the line 1→2 the point lies: 1 left, -1 right, 0 on it."""
+    rise = (x2 - x1) * (y - y1)
+    run = (x - x1) * (y2 - y1)
+    return 1 if rise > run else (-1 if rise < run else 0)
+
+
+@njit("int64(int64, int64, int64, int64, int64, int64)", cache=True, nogil=True, inline="always")
+def _side_moved(x: int, y: int, x1: int, y1: int, x2: int, y2: int) -> int:
+    """The side of (x - d, y + e); never 0."""
+    side = _side(x, y, x1, y1, x2, y2)
+    if side != 0:
+        return side
+    if x2 != x1:
+        return 1 if x2 > x1 else -1
+    return 1 if y2 > y1 else -1
+
+
+@njit("int64(int64, int64, int64, int64, int64, int64[::1])", cache=True, nogil=True)
+def _columns_west(x1: int, y1: int, x2: int, y2: int, low: int, frame: Int64s) -> int:
+    """How many columns have their anchor west of the place where this edge crosses the band's lower line."""
+    west, shift, columns = frame[0], frame[2], frame[4]
+    x = x1 + (x2 - x1) * ((low - y1) / (y2 - y1))
+    column = min(max((np.int64(x) - west) >> shift, 0), columns)
+    left = 1 if y2 > y1 else -1
+    while column > 0 and _side_moved(west + (column << shift), low, x1, y1, x2, y2) != left:
+        column -= 1
+    while column < columns and _side_moved(west + ((column + 1) << shift), low, x1, y1, x2, y2) == left:
+        column += 1
+    return column
+
+
+@njit("UniTuple(int64, 2)(int64, int64, int64, int64, int64, int64, int64[::1])", cache=True, nogil=True)
+def _columns_touched(x1: int, y1: int, x2: int, y2: int, low: int, high: int, frame: Int64s) -> tuple[int, int]:
+    """First and last column that the edge may touch between the band's lines; a unit too many at either end is harmless."""
+    west, shift, columns = frame[0], frame[2], frame[4]
+    x_low, x_high = min(x1, x2), max(x1, x2)
+    if y1 != y2:
+        slope = (x2 - x1) / (y2 - y1)
+        at_low = x1 + (max(min(y1, y2), low) - y1) * slope
+        at_high = x1 + (min(max(y1, y2), high + 1) - y1) * slope
+        x_low = max(x_low, np.int64(np.floor(min(at_low, at_high))) - 2)
+        x_high = min(x_high, np.int64(np.ceil(max(at_low, at_high))) + 2)
+    first = (x_low - 1 - west) >> shift  # an edge on the first unit of a cell meets the anchor line of the cell before
+    return max(first, 0), min((x_high - west) >> shift, columns - 1)
+
+
+@njit(f"int64({_EDGES}, int64[::1], int64[:,::1], int64[::1], int32[::1], int32[:,::1], int32[:,::1])", cache=True, nogil=True)
+def paint(
+    x1: Int32s,
+    y1: Int32s,
+    x2: Int32s,
+    y2: Int32s,
+    first_edge: Int64s,
+    bounds: Int64s,
+    frame: Int64s,
+    place: Int32s,
+    entry: Int32s,
+    edge: Int32s,
+) -> int:
+    """Enter each polygon into the cells that it touches or fills; return how many edges of cells that takes.
+
+    With an empty `entry` only count: place[cell] becomes the number of entries. Otherwise place[cell] is the cell's next free
+    entry, and entry rows are (polygon, anchor inside, first edge, end of edges), edge rows are x1, y1, x2, y2.
+    """
+    south, shift_y, columns = frame[1], frame[3], frame[4]
+    filling = entry.shape[0] > 0
+    touched = np.zeros(columns + 1, np.int32)
+    crossed = np.zeros(columns + 1, np.uint8)
+    slot = np.zeros(columns + 1, np.int64)
+    used = 0
+    for polygon in range(first_edge.shape[0] - 1):
+        start, end = first_edge[polygon], first_edge[polygon + 1]
+        bottom, top = (bounds[polygon, 1] - south) >> shift_y, (bounds[polygon, 3] - south) >> shift_y
+        # edges by band
+        band_end = np.zeros(top - bottom + 2, np.int64)
+        for e in range(start, end):
+            lowest, highest = min(y1[e], y2[e]), max(y1[e], y2[e])
+            for band in range((lowest - south) >> shift_y, ((highest - south) >> shift_y) + 1):
+                band_end[band - bottom + 1] += 1
+        for band in range(top - bottom + 1):
+            band_end[band + 1] += band_end[band]
+        members = np.empty(band_end[-1], np.int64)
+        cursor = band_end.copy()
+        for e in range(start, end):
+            lowest, highest = min(y1[e], y2[e]), max(y1[e], y2[e])
+            for band in range((lowest - south) >> shift_y, ((highest - south) >> shift_y) + 1):
+                members[cursor[band - bottom]] = e
+                cursor[band - bottom] += 1
+        for band in range(bottom, top + 1):
+            low = south + (band << shift_y)
+            high = low + (1 << shift_y) - 1
+            mine = members[band_end[band - bottom] : band_end[band - bottom + 1]]
+            west_end, east_end = columns, -1
+            spans = np.empty((mine.shape[0], 2), np.int64)
+            for i in range(mine.shape[0]):
+                e = mine[i]
+                a, b = _columns_touched(x1[e], y1[e], x2[e], y2[e], low, high, frame)
+                spans[i, 0], spans[i, 1] = a, b
+                west_end, east_end = min(west_end, a), max(east_end, b)
+                for c in range(a, b + 1):
+                    touched[c] += 1
+                if (y1[e] <= low) != (y2[e] <= low):
+                    crossed[_columns_west(x1[e], y1[e], x2[e], y2[e], low, frame)] ^= 1
+            odd = 0
+            for c in range(columns, east_end, -1):
+                odd ^= crossed[c]
+                crossed[c] = 0
+            for c in range(east_end, west_end - 1, -1):
+                cell = band * columns + c
+                # crossed[k] stands for the columns before k, so c itself sees those of c + 1 and more
+                if touched[c] > 0 or odd:
+                    if filling:
+                        at = place[cell]
+                        entry[at, 0], entry[at, 1] = polygon, odd
+                        entry[at, 2], entry[at, 3] = used, used + touched[c]
+                        slot[c] = used
+                    place[cell] += 1
+                    used += touched[c]
+                touched[c] = 0
+                odd ^= crossed[c]
+                crossed[c] = 0
+            crossed[:west_end] = 0
+            if filling:
+                for i in range(mine.shape[0]):
+                    for c in range(spans[i, 0], spans[i, 1] + 1):
+                        e = mine[i]
+                        edge[slot[c], 0], edge[slot[c], 1], edge[slot[c], 2], edge[slot[c], 3] = x1[e], y1[e], x2[e], y2[e]
+                        slot[c] += 1
+    return used
+
+
+@njit("Tuple((int32[::1], int32[::1]))(int32[::1], int32[:,::1])", cache=True, nogil=True)
+def settle(first: Int32s, entry: Int32s) -> tuple[Int32s, Int32s]:
+    """The answer of each cell, and the ends of the entries of border cells.
+
+    A cell is -1 (nothing there), a polygon (it fills the cell, and none with a smaller row touches it) or -2 - b: border cell b,
+    whose entries are border[2 * b] up to border[2 * b + 1].
+    """
+    cells = first.shape[0] - 1
+    cell = np.empty(cells, np.int32)
+    border = np.empty(2 * cells, np.int32)
+    count = 0
+    for c in range(cells):
+        at = first[c]
+        if at == first[c + 1]:
+            cell[c] = _OUTSIDE
+        elif entry[at, 2] == entry[at, 3]:
+            cell[c] = entry[at, 0]
+        else:
+            cell[c] = -2 - count
+            border[2 * count], border[2 * count + 1] = at, first[c + 1]
+            count += 1
+    return cell, border[: 2 * count].copy()
+
+
+@njit("boolean(int64, int64, int64, int64, int32[:,::1], int64, int32[:,::1])", cache=True, nogil=True)
+def _contains(x: int, y: int, anchor_x: int, anchor_y: int, entry: Int32s, at: int, edge: Int32s) -> bool:
+    """Walk from the point east to the anchor line, then down to the anchor; count the edges crossed. Border is inside."""
+    inside = entry[at, 1] == 1
+    for i in range(entry[at, 2], entry[at, 3]):
+        x1, y1, x2, y2 = np.int64(edge[i, 0]), np.int64(edge[i, 1]), np.int64(edge[i, 2]), np.int64(edge[i, 3])
+        if (y1 <= y) != (y2 <= y):
+            side = _side(x, y, x1, y1, x2, y2)
+            if side == 0:
+                return True
+            if side != _side_moved(anchor_x, y, x1, y1, x2, y2):
+                inside = not inside
+        elif (y == y1 and x == x1) or (y == y2 and x == x2):
+            return True
+        elif y == y1 and y == y2 and min(x1, x2) <= x <= max(x1, x2):
+            return True
+        if (x1 < anchor_x) != (x2 < anchor_x):
+            low_side = _side_moved(anchor_x, anchor_y, x1, y1, x2, y2)
+            if low_side != _side_moved(anchor_x, y, x1, y1, x2, y2):
+                inside = not inside
+    return inside
+
+
+@njit(
+    "int32[::1](int32[::1], int32[::1], int64[::1], int32[::1], int32[::1], int32[:,::1], int32[:,::1])",
+    cache=True,
+    nogil=True,
+)
+def locate(
+    xs: Int32s, ys: Int32s, frame: Int64s, cell: Int32s, border: Int32s, entry: Int32s, edge: Int32s
+) -> Int32s:
+    """The smallest polygon that contains each point, border included; -1 for none."""
+    west, south, shift_x, shift_y, columns, rows = frame[0], frame[1], frame[2], frame[3], frame[4], frame[5]
+    out = np.empty(xs.shape[0], np.int32)
+    for i in range(xs.shape[0]):
+        x, y = np.int64(xs[i]), np.int64(ys[i])
+        column, row = (x - west) >> shift_x, (y - south) >> shift_y
+        if column < 0 or row < 0 or column >= columns or row >= rows:
+            out[i] = _OUTSIDE
+            continue
+        answer = cell[row * columns + column]
+        if answer < _OUTSIDE:
+            b = -2 - answer
+            anchor_x, anchor_y = west + ((column + 1) << shift_x), south + (row << shift_y)
+            answer = _OUTSIDE
+            for at in range(border[2 * b], border[2 * b + 1]):
+                if _contains(x, y, anchor_x, anchor_y, entry, at, edge):
+                    answer = entry[at, 0]
+                    break
+        out[i] = answer
+    return out
