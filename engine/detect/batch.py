@@ -44,9 +44,7 @@ class RecordBatch:
     def part(self, first: int, last: int) -> RecordBatch:
         """Return the records `first` (included) to `last` (not) as a batch over the same bytes."""
         log_time = None if self.log_time is None else self.log_time[first:last]
-        return RecordBatch(
-            self.data, self.start[first:last], self.end[first:last], self.offset[first:last], log_time
-        )
+        return RecordBatch(self.data, self.start[first:last], self.end[first:last], self.offset[first:last], log_time)
 
     @classmethod
     def from_records(
@@ -91,7 +89,8 @@ _WHITE = np.isin(np.arange(256), (9, 10, 13, 32))
 def read_lines(stream: BinaryIO, *, chunk_bytes: int = CHUNK_BYTES) -> Iterator[RecordBatch]:
     """Read NDJSON in batches of about `chunk_bytes`, in constant memory.
 
-    Of a line over `LONGEST_LINE_BYTES` only the first `KEPT_OF_A_LONG_LINE_BYTES` are kept: more than a record may have, so that it is rejected.
+    Of a line over `LONGEST_LINE_BYTES` only the first `KEPT_OF_A_LONG_LINE_BYTES` are kept: more than a record
+    may have, so that it is rejected.
     """
     line = 1
     rest = b""

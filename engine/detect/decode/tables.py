@@ -1,0 +1,268 @@
+"""Compiled look-up of texts: open addressing over 64-bit hashes, each hit compared byte for byte.
+
+A table is uint64[2 * slots]: hash and number + 1 (0: free) of each slot; slots are a power of two, at most a quarter
+used.
+Texts are kept as whole words, little end first, filled with zero bytes.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from numba import types
+
+from engine.detect.decode.words import inlined, load8
+from engine.detect.kernels.compiled import compiled
+
+Words = npt.NDArray[np.uint64]
+Int32 = npt.NDArray[np.int32]
+Int64 = npt.NDArray[np.int64]
+
+MIX = np.uint64(0x9E3779B97F4A7C15)
+KIND_MIX = np.uint64(0xD6E8FEB86659FD93)
+SLOTS_PER_ENTRY = 4
+LONGEST_SENSOR_WORDS = 8
+
+SENSORS, SERIES, WORDS = 0, 1, 2
+
+
+class Index(NamedTuple):
+    """The arrays of a vocabulary as kernels take them; `count` says how much of the growing ones is used."""
+
+    count: Int64
+    """[3] sensors, series, words."""
+    words: Words
+    """Sensor names, one after another."""
+    sensor_start: Int64
+    """[sensors] first word."""
+    sensor_length: Int32
+    """[sensors] bytes."""
+    sensor_lon_e7: Int32
+    """[sensors] place of the first registry row that has one, for kinds without a row."""
+    sensor_lat_e7: Int32
+    sensor_table: Words
+    series_sensor: Int32
+    """[series]"""
+    series_kind: Int32
+    """[series] -1: the plan has no such kind any more."""
+    series_lon_e7: Int32
+    """[series] fixed place or NO_PLACE."""
+    series_lat_e7: Int32
+    series_registered: npt.NDArray[np.bool_]
+    series_table: Words
+    kind_words: Words
+    kind_start: Int64
+    kind_length: Int32
+    kind_table: Words
+    kind_low: npt.NDArray[np.float64]
+    kind_high: npt.NDArray[np.float64]
+
+
+_words, _int32, _int64, _float64 = types.uint64[::1], types.int32[::1], types.int64[::1], types.float64[::1]
+BYTES = types.Array(types.uint8, 1, "C", readonly=True)
+INDEX = types.NamedTuple(
+    (
+        _int64, _words, _int64, _int32, _int32, _int32, _words,
+        _int32, _int32, _int32, _int32, types.boolean[::1], _words,
+        _words, _int64, _int32, _words, _float64, _float64,
+    ),
+    Index,
+)  # fmt: skip
+
+
+@inlined
+def mixed(hash_: np.uint64, word: np.uint64) -> np.uint64:
+    """Take one more word into a hash."""
+    hash_ = (hash_ ^ word) * MIX
+    return hash_ ^ (hash_ >> np.uint64(32))
+
+
+@inlined
+def masked(word: np.uint64, length: int) -> np.uint64:
+    """Keep the first `length` (0 to 8) bytes of a word."""
+    if length >= 8:
+        return word
+    return word & ((np.uint64(1) << np.uint64(8 * length)) - np.uint64(1))
+
+
+@inlined
+def series_hash(sensor_hash: np.uint64, kind: int) -> np.uint64:
+    """Hash a sensor's hash with the number of a kind."""
+    return mixed(sensor_hash, np.uint64(kind + 1) * KIND_MIX)
+
+
+@inlined
+def same_text(words: Words, first: int, data: npt.NDArray[np.uint8], start: int, length: int) -> bool:
+    """Compare a kept text of `length` bytes with `data[start : start + length]`."""
+    position = start
+    left = length
+    while left > 0:
+        if words[first] != masked(load8(data, position), left):
+            return False
+        first += 1
+        position += 8
+        left -= 8
+    return True
+
+
+@inlined
+def find_text(
+    table: Words,
+    hash_: np.uint64,
+    words: Words,
+    starts: Int64,
+    lengths: Int32,
+    data: npt.NDArray[np.uint8],
+    start: int,
+    length: int,
+) -> int:
+    """Return the number of a text, or -1."""
+    mask = np.uint64(len(table) // 2 - 1)
+    slot = hash_ & mask
+    while True:
+        number = np.int64(table[2 * slot + 1]) - 1
+        if number < 0:
+            return -1
+        if (
+            table[2 * slot] == hash_
+            and lengths[number] == length
+            and same_text(words, starts[number], data, start, length)
+        ):
+            return number
+        slot = (slot + np.uint64(1)) & mask
+
+
+@inlined
+def find_series(
+    index: Index, sensor_hash: np.uint64, kind: int, data: npt.NDArray[np.uint8], start: int, length: int
+) -> int:
+    """Return the number of (sensor, kind), or -1; one probe, all bytes compared."""
+    table = index.series_table
+    hash_ = series_hash(sensor_hash, kind)
+    mask = np.uint64(len(table) // 2 - 1)
+    slot = hash_ & mask
+    while True:
+        number = np.int64(table[2 * slot + 1]) - 1
+        if number < 0:
+            return -1
+        if table[2 * slot] == hash_ and index.series_kind[number] == kind:
+            sensor = index.series_sensor[number]
+            if index.sensor_length[sensor] == length and same_text(
+                index.words, index.sensor_start[sensor], data, start, length
+            ):
+                return number
+        slot = (slot + np.uint64(1)) & mask
+
+
+@inlined
+def put(table: Words, hash_: np.uint64, number: int) -> None:
+    """Enter a number under a hash that has no entry for it yet."""
+    mask = np.uint64(len(table) // 2 - 1)
+    slot = hash_ & mask
+    while table[2 * slot + 1] != 0:
+        slot = (slot + np.uint64(1)) & mask
+    table[2 * slot] = hash_
+    table[2 * slot + 1] = np.uint64(number + 1)
+
+
+@inlined
+def has_room(index: Index) -> bool:
+    """Tell whether one more sensor and series fit."""
+    return bool(
+        index.count[SENSORS] < len(index.sensor_start)
+        and index.count[SERIES] < len(index.series_sensor)
+        and index.count[WORDS] + LONGEST_SENSOR_WORDS <= len(index.words)
+    )
+
+
+@inlined
+def add_series(
+    index: Index, sensor_hash: np.uint64, kind: int, data: npt.NDArray[np.uint8], start: int, length: int
+) -> int:
+    """Give (sensor, kind) the next number; it must not have one, and there must be room."""
+    sensor = find_text(
+        index.sensor_table, sensor_hash, index.words, index.sensor_start, index.sensor_length, data, start, length
+    )
+    if sensor < 0:
+        sensor = index.count[SENSORS]
+        index.count[SENSORS] += 1
+        index.sensor_start[sensor] = index.count[WORDS]
+        index.sensor_length[sensor] = length
+        for position in range(0, length, 8):
+            index.words[index.count[WORDS]] = masked(load8(data, start + position), length - position)
+            index.count[WORDS] += 1
+        put(index.sensor_table, sensor_hash, sensor)
+    series = index.count[SERIES]
+    index.count[SERIES] += 1
+    index.series_sensor[series] = sensor
+    index.series_kind[series] = kind
+    index.series_lon_e7[series] = index.sensor_lon_e7[sensor]
+    index.series_lat_e7[series] = index.sensor_lat_e7[sensor]
+    index.series_registered[series] = False
+    put(index.series_table, series_hash(sensor_hash, kind), series)
+    return series
+
+
+@inlined
+def text_hash(data: npt.NDArray[np.uint8], start: int, length: int) -> np.uint64:
+    """Hash `data[start : start + length]`; the data must be padded."""
+    hash_ = np.uint64(0)
+    for position in range(0, length, 8):
+        hash_ = mixed(hash_, masked(load8(data, start + position), length - position))
+    return hash_
+
+
+@inlined
+def words_hash(words: Words, start: int, length: int) -> np.uint64:
+    """Hash a kept text."""
+    hash_ = np.uint64(0)
+    for word in range(start, start + (length + 7) // 8):
+        hash_ = mixed(hash_, words[word])
+    return hash_
+
+
+@compiled(types.int64(INDEX, BYTES, _int64, _int32, _int32, _int32, types.int64))
+def number_series(
+    index: Index,
+    data: npt.NDArray[np.uint8],
+    start: Int64,
+    length: Int32,
+    kind: Int32,
+    numbers: Int32,
+    first: int,
+) -> int:
+    """Write the series numbers of texts and kinds from `first` on, adding new ones; return where room ran out."""
+    for row in range(first, len(start)):
+        hash_ = text_hash(data, start[row], length[row])
+        series = find_series(index, hash_, kind[row], data, start[row], length[row])
+        if series < 0:
+            if not has_room(index):
+                return row
+            series = add_series(index, hash_, kind[row], data, start[row], length[row])
+        numbers[row] = series
+    return len(start)
+
+
+@compiled(types.void(_words, _words, _int64, _int32))
+def enter_texts(table: Words, words: Words, start: Int64, length: Int32) -> None:
+    """Enter different kept texts under their own positions."""
+    for number in range(len(start)):
+        put(table, words_hash(words, start[number], length[number]), number)
+
+
+@compiled(types.void(INDEX))
+def rebuild(index: Index) -> None:
+    """Enter every sensor and every series that has a kind into the (cleared) tables."""
+    index.sensor_table[:] = 0
+    index.series_table[:] = 0
+    for sensor in range(index.count[SENSORS]):
+        put(
+            index.sensor_table, words_hash(index.words, index.sensor_start[sensor], index.sensor_length[sensor]), sensor
+        )
+    for series in range(index.count[SERIES]):
+        if index.series_kind[series] >= 0:
+            sensor = index.series_sensor[series]
+            hash_ = words_hash(index.words, index.sensor_start[sensor], index.sensor_length[sensor])
+            put(index.series_table, series_hash(hash_, index.series_kind[series]), series)

@@ -1,0 +1,59 @@
+"""Eight bytes at a time: loads, and tests of all eight in a few instructions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numpy as np
+from llvmlite import ir
+from numba import njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+ONES = np.uint64(0x0101010101010101)
+HIGHS = np.uint64(0x8080808080808080)
+QUOTES = np.uint64(0x2222222222222222)
+BACKSLASHES = np.uint64(0x5C5C5C5C5C5C5C5C)
+SPACES = np.uint64(0x2020202020202020)
+NEWLINES = np.uint64(0x0A0A0A0A0A0A0A0A)
+
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def inlined(function: F) -> F:
+    """Make a piece of a kernel, compiled into its callers and never by itself."""
+    built: F = njit(forceinline=True)(function)
+    return built
+
+
+@intrinsic
+def load8(typing_context: Any, data: Any, position: Any) -> Any:
+    """Load uint64 from `data[position : position + 8]` (uint8[n]), little end first, unaligned, unchecked."""
+    del typing_context
+    signature = types.uint64(data, position)
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        array = context.make_array(signature.args[0])(context, builder, args[0])
+        index = context.cast(builder, args[1], signature.args[1], types.intp)
+        address = builder.gep(array.data, [index])
+        word = builder.load(builder.bitcast(address, ir.PointerType(ir.IntType(64))))
+        word.align = 1
+        return word
+
+    return signature, generate
+
+
+@intrinsic
+def trailing_zeros(typing_context: Any, word: Any) -> Any:
+    """Count the zero bits below the lowest one bit of a word; 64 for zero."""
+    del typing_context
+    signature = types.int64(types.uint64)
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        del context, signature
+        return builder.cttz(args[0], cgutils.false_bit)
+
+    del word
+    return signature, generate
