@@ -13,6 +13,7 @@ RuntimeFault
 │   ├── LogFailed          writing failed for another reason
 │   └── LogClosed          the log is shutting down
 ├── Overloaded         count and go on: the caller comes back after `retry_after_s`
+├── AlreadyReplayed    a row of the quarantine that is in the log again already
 ├── CursorMoved        another writer moved a cursor that only one may move
 └── Trimmed            the records asked for are older than what the log keeps
 """
@@ -102,3 +103,7 @@ class CursorMoved(RuntimeFault):
 
 class Trimmed(RuntimeFault):
     """Records asked for that the log no longer keeps."""
+
+
+class AlreadyReplayed(RuntimeFault):
+    """A row of the quarantine that is in the log again already."""

@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 
 from engine.runtime.crashpoints import CrashPoint, crash_point
-from engine.runtime.errors import Corrupt, CursorMoved, Trimmed
-from engine.runtime.log import Append, Appended, CursorMove, Entry, Records, Stream
+from engine.runtime.errors import AlreadyReplayed, Corrupt, CursorMoved, Trimmed
+from engine.runtime.log import Append, Appended, CursorMove, Entry, Records, Replayed, Stream
 from engine.runtime.sqlite import fault_of, open_reader, open_writer
 from engine.runtime.writer import Request, Writer
 
@@ -36,6 +36,9 @@ CREATE TABLE IF NOT EXISTS reader (
     reader TEXT NOT NULL, partition INTEGER NOT NULL, position INTEGER NOT NULL,
     PRIMARY KEY (reader, partition)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS plan (digest TEXT PRIMARY KEY, canonical BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS replay (
+    quarantine_offset INTEGER PRIMARY KEY, stream TEXT NOT NULL, partition INTEGER NOT NULL, offset INTEGER NOT NULL,
+    actor TEXT NOT NULL, at_ms INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS identity (one INTEGER PRIMARY KEY CHECK (one = 1), journal TEXT NOT NULL);
 INSERT OR IGNORE INTO identity VALUES (1, lower(hex(randomblob(16))))
 """
@@ -63,6 +66,10 @@ class Extent:
     log_time: int = 0
 
 
+_Extents = dict[tuple[str, int], Extent]
+_Cursors = dict[tuple[str, int], int]
+
+
 def checksum(stream: str, partition: int, offset: int, log_time: int, key: str | None, value: bytes) -> int:
     """Return the CRC-32 of `stream|partition|offset|log_time|key|` (key empty for none) followed by the value."""
     head = f"{stream}|{partition}|{offset}|{log_time}|{'' if key is None else key}|"
@@ -85,6 +92,7 @@ class Journal:
         self._changed = threading.Condition()
         self._closing = False
         try:
+            (self._version,) = self._connection.execute("PRAGMA data_version").fetchone()
             self._extents, self._cursors = self._load()
         except sqlite3.Error as error:
             raise fault_of(path, error) from error
@@ -98,10 +106,18 @@ class Journal:
     # ---- writing
 
     def commit(
-        self, appends: Sequence[Append], cursors: Sequence[CursorMove] = (), *, must: bool = True
+        self,
+        appends: Sequence[Append],
+        cursors: Sequence[CursorMove] = (),
+        replays: Sequence[Replayed] = (),
+        *,
+        must: bool = True,
     ) -> Future[list[Appended]]:
-        """Queue appends and cursor moves for one durable step; see `Log.commit`."""
-        return self._writer.submit(Request(tuple(appends), tuple(cursors)), must=must)
+        """Queue appends and cursor moves for one durable step; see `Log.commit`.
+
+        `replays` notes what the first append brings back; AlreadyReplayed if it was brought back before.
+        """
+        return self._writer.submit(Request(tuple(appends), tuple(cursors), tuple(replays)), must=must)
 
     def append(self, stream: str, partition: int, entries: Sequence[Entry]) -> Appended:
         """Append and wait until it is durable."""
@@ -109,17 +125,21 @@ class Journal:
 
     def _write(self, requests: Sequence[Request]) -> list[list[Appended] | Exception]:
         """Write requests in one transaction; a request whose cursor moved is left out and told so."""
-        extents = {place: Extent(e.first, e.last, e.log_time) for place, e in self._extents.items()}
-        cursors = dict(self._cursors)
         touched: set[tuple[str, int]] = set()
         answers: list[list[Appended] | Exception] = []
         now = self._clock()
         with self._transaction():
+            extents, cursors = self._present()
             for request in requests:
-                moved = self._move(request.cursors, cursors)
-                answers.append(moved or [self._insert(append, extents, now) for append in request.appends])
-                if moved is None:
-                    touched.update((append.stream, append.partition) for append in request.appends if append.entries)
+                refusal = self._misplaced(request.cursors, cursors) or self._repeated(request.replays)
+                if refusal:
+                    answers.append(refusal)
+                    continue
+                appended = [self._insert(append, extents, now) for append in request.appends]
+                self._move(request.cursors, appended, cursors)
+                self._note(request, appended)
+                answers.append(appended)
+                touched.update((append.stream, append.partition) for append in request.appends if append.entries)
             self._connection.executemany(_EXTENT, [(*p, extents[p].last, extents[p].log_time) for p in touched])
             streams = {stream for stream, _ in touched}
             _pass(streams, CrashPoint.JOURNAL_BEFORE, CrashPoint.ALERTS_BEFORE)
@@ -142,20 +162,49 @@ class Journal:
                 raise fault_of(self.path, error) from error
             raise
 
-    def _move(self, moves: Iterable[CursorMove], cursors: dict[tuple[str, int], int]) -> CursorMoved | None:
+    def _present(self) -> tuple[_Extents, _Cursors]:
+        """Return copies of extents and cursors, read anew when another process has written (a replay does)."""
+        (version,) = self._connection.execute("PRAGMA data_version").fetchone()
+        if version != self._version:
+            self._version = version
+            return self._load()
+        return {place: Extent(e.first, e.last, e.log_time) for place, e in self._extents.items()}, dict(self._cursors)
+
+    def _repeated(self, replays: Iterable[Replayed]) -> AlreadyReplayed | None:
+        for replay in replays:
+            sql = "SELECT offset, actor FROM replay WHERE quarantine_offset = ?"
+            found = self._connection.execute(sql, (replay.quarantine_offset,)).fetchone()
+            if found:
+                return AlreadyReplayed(
+                    f"quarantine {replay.quarantine_offset} was replayed by {found[1]} as record {found[0]}"
+                )
+        return None
+
+    def _note(self, request: Request, appended: Sequence[Appended]) -> None:
+        rows = [
+            (replay.quarantine_offset, request.appends[0].stream, request.appends[0].partition,
+             appended[0].first_offset, replay.actor, replay.at_ms)
+            for replay in request.replays
+        ]  # fmt: skip
+        self._connection.executemany("INSERT INTO replay VALUES (?, ?, ?, ?, ?, ?)", rows)
+
+    def _misplaced(self, moves: Iterable[CursorMove], cursors: _Cursors) -> CursorMoved | None:
         for move in moves:
             found = cursors.get((move.reader, move.partition), 0)
-            if found != move.expected:
+            if move.expected not in (None, found):
                 return CursorMoved(
                     f"{self.path}: reader {move.reader} of partition {move.partition} stands at {found}, "
                     f"not at {move.expected}: a second one is at work"
                 )
-        for move in moves:
-            cursors[move.reader, move.partition] = move.position
-            self._connection.execute(_READER, (move.reader, move.partition, move.position))
         return None
 
-    def _insert(self, append: Append, extents: dict[tuple[str, int], Extent], now: int) -> Appended:
+    def _move(self, moves: Iterable[CursorMove], appended: Sequence[Appended], cursors: _Cursors) -> None:
+        for move in moves:
+            position = appended[0].first_offset if move.position is None else move.position
+            cursors[move.reader, move.partition] = position
+            self._connection.execute(_READER, (move.reader, move.partition, position))
+
+    def _insert(self, append: Append, extents: _Extents, now: int) -> Appended:
         stream, partition = append.stream, append.partition
         extent = extents.setdefault((stream, partition), Extent())
         first = extent.last + 1
@@ -238,6 +287,11 @@ class Journal:
         rows = self._query("SELECT canonical FROM plan WHERE digest = ?", (digest,))
         return bytes(rows[0][0]) if rows else None
 
+    def replays(self) -> dict[int, tuple[int, str, int]]:
+        """Return quarantine offset → (offset of the record that brought it back, who did it, when in ms)."""
+        rows = self._query("SELECT quarantine_offset, offset, actor, at_ms FROM replay")
+        return {row[0]: (row[1], row[2], row[3]) for row in rows}
+
     # ---- keeping no more than is needed
 
     def trim(self, stream: str, partition: int, upto: int, *, most: int = 2_000) -> int:
@@ -261,8 +315,13 @@ class Journal:
         )
         return int((pages - free) * size)
 
+    def bytes_after(self, stream: str, partition: int, after: int) -> int:
+        """Return the bytes of the values with an offset above `after`."""
+        sql = "SELECT sum(length(value)) FROM journal WHERE stream = ? AND partition = ? AND offset > ?"
+        return int(self._query(sql, (stream, partition, after))[0][0] or 0)
+
     def offset_before(self, stream: str, partition: int, log_time: int) -> int:
-        """Return the last offset whose log time is before `log_time`, start - 1 if none: by halving, as they never fall."""
+        """Return the last offset whose log time is before `log_time`, start - 1 if there is none."""
         sql = "SELECT log_time FROM journal WHERE stream = ? AND partition = ? AND offset = ?"
         low, high = self.start(stream, partition) - 1, self.end(stream, partition)
         while low < high:
@@ -271,11 +330,23 @@ class Journal:
             low, high = (middle, high) if rows and rows[0][0] < log_time else (low, middle - 1)
         return low
 
+    def last_with_key(self, stream: str, partition: int, key: str, upto: int) -> int | None:
+        """Return the largest kept offset <= `upto` of a record with this key; it looks at every record behind it."""
+        where = "WHERE stream = ? AND partition = ? AND offset <= ? AND key = ?"
+        sql = f"SELECT offset FROM journal {where} ORDER BY offset DESC LIMIT 1"
+        rows = self._query(sql, (stream, partition, upto, key))
+        return int(rows[0][0]) if rows else None
+
     # ---- life
 
-    def queued_bytes(self) -> int:
-        """Return the bytes that wait for the writer."""
-        return self._writer.queued
+    @property
+    def thread(self) -> threading.Thread:
+        """The writer's thread."""
+        return self._writer.thread
+
+    def is_full(self) -> bool:
+        """Tell whether the writer's queue refuses what can come back."""
+        return self._writer.is_full()
 
     def close(self) -> None:
         """Write what waits, then close; a later commit raises LogClosed."""
@@ -301,7 +372,7 @@ class Journal:
         except sqlite3.Error as error:
             raise fault_of(self.path, error) from error
 
-    def _load(self) -> tuple[dict[tuple[str, int], Extent], dict[tuple[str, int], int]]:
+    def _load(self) -> tuple[_Extents, _Cursors]:
         """Read extents and cursors, and hold them against the records: a tail that is not there is damage."""
         extents = {}
         sql = "SELECT min(offset), max(offset) FROM journal WHERE stream = ? AND partition = ?"

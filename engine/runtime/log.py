@@ -54,12 +54,24 @@ class Append:
 
 @dataclass(frozen=True, slots=True)
 class CursorMove:
-    """A reader's step over one partition of its input, `expected` → `position` (last offset done; 0: none)."""
+    """A reader's step over one partition, `expected` → `position` (last offset done; 0: none).
+
+    `expected` None: wherever it stands. `position` None: where the first record of the same commit went.
+    """
 
     reader: str
     partition: int
-    expected: int
-    position: int
+    expected: int | None
+    position: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """A row of city.quarantine that goes into the log again, once; who did it and when (ms)."""
+
+    quarantine_offset: int
+    actor: str
+    at_ms: int
 
 
 @dataclass(frozen=True, slots=True)

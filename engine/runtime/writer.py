@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.runtime.errors import LogClosed, Overloaded
-from engine.runtime.log import Append, Appended, CursorMove
+from engine.runtime.log import Append, Appended, CursorMove, Replayed
 
 GROUP_BYTES = 8 << 20
 
@@ -22,6 +22,7 @@ class Request:
 
     appends: tuple[Append, ...]
     cursors: tuple[CursorMove, ...]
+    replays: tuple[Replayed, ...] = ()
     done: Future[list[Appended]] = field(default_factory=Future)
 
     @property
@@ -64,6 +65,10 @@ class Writer:
             self._waiting.append((request, size))
             self._lock.notify()
         return request.done
+
+    def is_full(self) -> bool:
+        """Tell whether half of the queue is taken."""
+        return self.queued > self._limit // 2
 
     def between(self, work: Callable[[], object]) -> None:
         """Run `work` on the writer's thread between two groups and wait for it."""

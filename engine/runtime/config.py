@@ -1,0 +1,155 @@
+"""Settings of a running engine: defaults < tongguan.toml < environment TONGGUAN_* < flags; unknown keys are errors."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from engine.runtime.errors import ConfigFault
+
+PREFIX = "TONGGUAN_"
+FILE = "tongguan.toml"
+NOT_SETTINGS = frozenset({"CONFIG", "CRASH_AT", "REQUIRE", "EXAMPLES", "SOAK_KILLS", "TOKEN", "URL", "PYTHON"})
+"""TONGGUAN_ variables that tests and clients read; they are no settings of the engine."""
+
+_UNITS_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+_UNITS_BYTES = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
+
+Duration = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,9}(ms|s|m|h|d)$")]
+Size = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,9}(KiB|MiB|GiB|TiB)$")]
+Port = Annotated[int, msgspec.Meta(ge=0, le=65_535)]
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Every setting with its default. Paths are relative to the working folder; empty: not given.
+
+    Without registry, grids and zones the shipped city is used; without rules the shipped rules.
+    """
+
+    data: str = "data"
+    rules: str = ""
+    registry: str = ""
+    grids: str = ""
+    zones: str = ""
+    kinds: str = ""
+    tz: str = "Asia/Shanghai"
+    max_delay: Duration = "0s"
+    max_age: Duration = "7d"
+    log_time: Literal["commit", "record"] = "commit"
+    host: str = "127.0.0.1"
+    port: Port = 8080
+    metrics_host: str = "127.0.0.1"
+    metrics_port: Port = 9464
+    allowed_hosts: list[str] = []
+    allowed_origins: list[str] = []
+    retention_age: Duration = "30d"
+    retention_size: Size = "20GiB"
+    queue_size: Size = "64MiB"
+    backlog_size: Size = "512MiB"
+
+
+FIELDS = {field.name: field for field in msgspec.structs.fields(Config)}
+
+
+def duration_ms(text: str) -> int:
+    """Return the milliseconds of `30s`, `10m`, `7d`; ValueError for anything else."""
+    found = re.fullmatch(r"([0-9]+)(ms|s|m|h|d)", text)
+    if not found:
+        raise ValueError(f"must be a whole number and a unit of {', '.join(_UNITS_MS)}; got {text!r}")
+    return int(found[1]) * _UNITS_MS[found[2]]
+
+
+def size_bytes(text: str) -> int:
+    """Return the bytes of `64MiB`, `20GiB`; ValueError for anything else."""
+    found = re.fullmatch(r"([0-9]+)(KiB|MiB|GiB|TiB)", text)
+    if not found:
+        raise ValueError(f"must be a whole number and a unit of {', '.join(_UNITS_BYTES)}; got {text!r}")
+    return int(found[1]) * _UNITS_BYTES[found[2]]
+
+
+def load(file: Path | None, environment: Mapping[str, str], flags: Mapping[str, Any]) -> Config:
+    """Put the layers together; `file` None: tongguan.toml of the working folder if there is one.
+
+    Flags that are None were not given. Raises ConfigFault with every fault of every layer.
+    """
+    faults: list[str] = []
+    values: dict[str, Any] = {}
+    for source, layer, as_text in (
+        (str(file or FILE), _file_layer(file, faults), False),
+        ("environment", _environment_layer(environment), True),
+        ("flags", {name: value for name, value in flags.items() if value is not None}, False),
+    ):
+        for key, value in layer.items():
+            shown = f"{PREFIX}{key.upper()}" if as_text else f"{source}: {key}"
+            if key not in FIELDS:
+                faults.append(f"{shown}: unknown key; known are {', '.join(FIELDS)}; got {value!r}")
+                continue
+            try:
+                values[key] = _converted(key, value, as_text)
+            except (msgspec.ValidationError, ValueError) as error:
+                faults.append(f"{shown}: {error}; got {masked(key, value)!r}")
+    faults += _contradictions(values)
+    if faults:
+        raise ConfigFault(faults)
+    return Config(**values)
+
+
+def printed(config: Config) -> str:
+    """Return the settings as lines of tongguan.toml, secrets masked."""
+    rows = ((name, masked(name, getattr(config, name))) for name in FIELDS)
+    return "\n".join(f"{name} = {msgspec.json.encode(value).decode()}" for name, value in rows)
+
+
+def masked(name: str, value: Any) -> Any:
+    """Return the value, or stars where the name tells of a secret; the password of a URL becomes stars."""
+    if re.search(r"(token|secret|password)$", name):
+        return "***" if value else value
+    if isinstance(value, str):
+        return re.sub(r"(://[^:/@\s]*):[^@/\s]*@", r"\1:***@", value)
+    return value
+
+
+def _file_layer(file: Path | None, faults: list[str]) -> dict[str, Any]:
+    path = file or Path(FILE)
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        if file is not None:
+            faults.append(f"{path}: no such file")
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        faults.append(f"{path}: {error}")
+    return {}
+
+
+def _environment_layer(environment: Mapping[str, str]) -> dict[str, Any]:
+    names = (name for name in sorted(environment) if name.startswith(PREFIX))
+    return {
+        name.removeprefix(PREFIX).lower(): environment[name]
+        for name in names
+        if name.removeprefix(PREFIX) not in NOT_SETTINGS
+    }
+
+
+def _converted(key: str, value: Any, as_text: bool) -> Any:
+    kind = FIELDS[key].type
+    if as_text and kind == list[str]:
+        value = [part.strip() for part in value.split(",") if part.strip()]
+    return msgspec.convert(value, kind, strict=not as_text)
+
+
+def _contradictions(values: Mapping[str, Any]) -> list[str]:
+    faults = []
+    try:
+        ZoneInfo(values.get("tz", "Asia/Shanghai"))
+    except (ValueError, OSError):
+        faults.append(f"tz: must be a time zone of the IANA database; got {values['tz']!r}")
+    port, metrics = values.get("port", 8080), values.get("metrics_port", 9464)
+    if port and port == metrics and values.get("host") == values.get("metrics_host"):
+        faults.append(f"metrics_port: must not be the port of the API; got {metrics}")
+    return faults

@@ -1,0 +1,254 @@
+"""The whole engine in one process on one data folder: journal → detect → casework → relay.
+
+journal.db       the log (journal.py)
+checkpoints.db   detect's state (checkpoints.py)
+cases.db         the case store (engine.casework)
+lock             whose folder it is
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from engine.casework.plans import StoredPlans
+from engine.casework.service import AlertRecord, Applied, Casework, Settings
+from engine.casework.store import Store, upgrade
+from engine.detect.batch import RecordBatch
+from engine.detect.detector import Output
+from engine.runtime.backlog import Backlog
+from engine.runtime.caseworking import Caseworking
+from engine.runtime.checkpoints import open_checkpoints
+from engine.runtime.crashpoints import CrashPoint, crash_point
+from engine.runtime.detecting import READER, Detecting
+from engine.runtime.journal import Journal
+from engine.runtime.lock import FolderLock
+from engine.runtime.log import Stream
+from engine.runtime.plans import JournalPlans
+from engine.runtime.readings import Readings
+from engine.runtime.relay import Relay
+from engine.runtime.retention import Retention, Trimmer
+from engine.runtime.ticker import tick_until
+from engine.runtime.watch import OnDeath, Threads, end_process
+from rules.plan import Plan
+
+PARTITION = 0
+BEHIND_S = 5.0
+_log = logging.getLogger(__name__)
+
+
+class Observer(Protocol):
+    """Who counts what the engine does, after each commit; called from the engine's threads."""
+
+    def detected(self, batch: RecordBatch, output: Output, seconds: float) -> None:
+        """Take note of one step of detect."""
+        ...
+
+    def checkpointed(self, seconds: float, size_bytes: int) -> None:
+        """Take note of one checkpoint."""
+        ...
+
+    def applied(self, records: Sequence[AlertRecord], applied: Applied, seconds: float) -> None:
+        """Take note of one batch of casework."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of memory and disk. `queue_bytes` wait for the journal's writer, `backlog_bytes` for detect."""
+
+    queue_bytes: int = 64 << 20
+    backlog_bytes: int = 512 << 20
+    retention_age_ms: int = 30 * 86_400_000
+    retention_bytes: int = 20 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the engine is: times in ms, `waiting` records and `behind_s` seconds that detect is behind."""
+
+    ready: bool
+    alive: bool
+    clock_ms: int | None
+    log_ms: int | None
+    waiting: int
+    behind_s: float
+    overloaded: bool
+    faults: tuple[str, ...]
+
+
+def wall_clock_ms() -> int:
+    """Return the machine's time in ms since 1970 UTC."""
+    return time.time_ns() // 1_000_000
+
+
+class Embedded:
+    """One engine on one folder under one plan.
+
+    Opening raises what errors.py calls Refused or TryAgain; then nothing was started. `player`: the log runs on a
+    player's clock, who brings the log time of every record and writes the ticks.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        plan: Plan,
+        observers: Sequence[Observer] = (),
+        *,
+        player: bool = False,
+        limits: Limits = Limits(),  # noqa: B008 - frozen
+        clock: Callable[[], int] = wall_clock_ms,
+        on_death: OnDeath = end_process,
+    ) -> None:
+        self.folder = folder
+        self.plan = plan
+        self.player = player
+        self._clock = clock
+        self._limits = limits
+        self._observers = tuple(observers)
+        self._threads = Threads(on_death)
+        self._closing = ExitStack()
+        with ExitStack() as opened:
+            self._open(opened)
+            self._closing = opened.pop_all()
+
+    def _open(self, opened: ExitStack) -> None:
+        lock = FolderLock(self.folder)
+        opened.callback(lock.release)
+        log_clock = (lambda: 0) if self.player else self._clock
+        self.journal = Journal(self.folder / "journal.db", clock=log_clock, queue_bytes=self._limits.queue_bytes)
+        opened.callback(self.journal.close)
+        self.plans = JournalPlans(self.journal)
+        self.plans.store(self.plan)
+        checkpoints = open_checkpoints(self.folder / "checkpoints.db", self.journal.identity)
+        opened.callback(checkpoints.close)
+        self.store = Store.open(self.folder / "cases.db")
+        opened.callback(self.store.close)
+        upgrade(self.store)
+        stored = StoredPlans(self.store)
+        stored.put(self.plan)
+        self.casework = Casework(
+            self.store,
+            stored,
+            Settings(partitions=1),
+            before_commit=lambda: crash_point(CrashPoint.CASEWORK_BEFORE),
+            after_commit=lambda: crash_point(CrashPoint.CASEWORK_AFTER),
+        )
+        self.relay = Relay(self.journal, self.casework)
+        self._caseworking = Caseworking(self.journal, self.casework, self, self.relay.wake)
+        judged = self.journal.cursor(READER, PARTITION)
+        end = self.journal.end(Stream.READINGS, PARTITION)
+        waiting = self.journal.bytes_after(Stream.READINGS, PARTITION, judged)
+        self.backlog = Backlog(end, judged, waiting)
+        self.intake = Readings(
+            self.journal,
+            PARTITION,
+            self.plan.digest,
+            clock=self._clock,
+            player=self.player,
+            backlog=self.backlog,
+            backlog_bytes=self._limits.backlog_bytes,
+        )
+        self._detecting = Detecting(self.journal, PARTITION, self.plans, checkpoints, self, player=self.player)
+
+    # ---- life
+
+    def start(self) -> None:
+        """Start the threads; return once the readings log stands under the plan (on a player's clock: from its start)."""
+        stopping = self._threads.stopping
+        if not self.player:
+            self.intake.announce(self._clock())
+            self._threads.start("ticker", lambda: tick_until(stopping, [self.intake], self._clock))
+        self._threads.watch(self.journal.thread)
+        self._threads.start("detect", lambda: self._detecting.run(stopping))
+        self._threads.start("casework", lambda: self._caseworking.run(stopping))
+        self._threads.start("relay", lambda: self.relay.run(stopping))
+        self._threads.start("retention", lambda: self._trimmer().run(stopping))
+
+    def stop(self, timeout_s: float = 30.0) -> None:
+        """End the threads (detect writes a last checkpoint), flush and close every file; twice does nothing more."""
+        self._threads.stopping.set()
+        self.relay.wake()
+        left = self._threads.join(timeout_s)
+        if left:
+            _log.error("still at work after %g s: %s", timeout_s, ", ".join(left))
+        self._closing.close()
+
+    def drain(self, timeout_s: float) -> bool:
+        """Wait until everything appended so far is judged, applied and relayed; False when the time is up."""
+        deadline = time.monotonic() + timeout_s
+        pause = threading.Event()
+        while not self._idle():
+            if time.monotonic() > deadline or not self.alive():
+                return False
+            pause.wait(0.02)
+        return True
+
+    def _idle(self) -> bool:
+        journal = self.journal
+        return (
+            journal.cursor(READER, PARTITION) == journal.end(Stream.READINGS, PARTITION)
+            and self._caseworking.position == journal.end(Stream.ALERTS, 0)
+            and self.relay.idle()
+        )
+
+    def alive(self) -> bool:
+        """Return False once a thread of the engine has ended that must not."""
+        return self._threads.alive()
+
+    def _trimmer(self) -> Trimmer:
+        limits = self._limits
+        keep = Retention(limits.retention_age_ms, limits.retention_bytes, self.plan.longest_ms + 86_400_000)
+        return Trimmer(
+            self.journal,
+            keep,
+            readings_done=lambda: self._detecting.needed_from,
+            alerts_done=lambda: self._caseworking.position,
+        )
+
+    # ---- what is going on
+
+    def now_ms(self) -> int:
+        """Return the time of people's moves: the machine's clock, or on a player's clock casework's C."""
+        if not self.player:
+            return self._clock()
+        return self.casework.clock() or self.journal.last_log_time(Stream.READINGS, PARTITION)
+
+    def progress(self) -> Progress:
+        """Return how far the engine is; cheap."""
+        alive, behind_s = self.alive(), self.backlog.behind_s()
+        dead = self._threads.dead
+        return Progress(
+            ready=alive and behind_s < BEHIND_S,
+            alive=alive,
+            clock_ms=self.casework.clock(),
+            log_ms=self.journal.last_log_time(Stream.READINGS, PARTITION) or None,
+            waiting=self.backlog.records,
+            behind_s=behind_s,
+            overloaded=self.backlog.bytes > self._limits.backlog_bytes or self.journal.is_full(),
+            faults=(f"{dead[0]}: {dead[1]}",) if dead else (),
+        )
+
+    # ---- what the loops tell
+
+    def detected(self, batch: RecordBatch, output: Output, seconds: float) -> None:
+        """Pass on one step of detect."""
+        self.backlog.judged(int(batch.offset[-1]), int(batch.end[-1] - batch.start[0]))
+        for observer in self._observers:
+            observer.detected(batch, output, seconds)
+
+    def checkpointed(self, seconds: float, size_bytes: int) -> None:
+        """Pass on one checkpoint."""
+        for observer in self._observers:
+            observer.checkpointed(seconds, size_bytes)
+
+    def applied(self, records: Sequence[AlertRecord], applied: Applied, seconds: float) -> None:
+        """Pass on one batch of casework."""
+        for observer in self._observers:
+            observer.applied(records, applied, seconds)
