@@ -147,7 +147,7 @@ def _contradictions(values: Mapping[str, Any]) -> list[str]:
     faults = []
     try:
         ZoneInfo(values.get("tz", "Asia/Shanghai"))
-    except (ValueError, OSError):
+    except (KeyError, ValueError, OSError):
         faults.append(f"tz: must be a time zone of the IANA database; got {values['tz']!r}")
     port, metrics = values.get("port", 8080), values.get("metrics_port", 9464)
     if port and port == metrics and values.get("host") == values.get("metrics_host"):

@@ -17,6 +17,7 @@ from typing import Protocol
 
 from engine.detect.batch import RecordBatch
 from engine.detect.detector import Detector, Output, PlanSource
+from engine.detect.errors import CheckpointUnreadable
 from engine.runtime.checkpoints import Checkpoint, CheckpointStore, is_due
 from engine.runtime.errors import Misfit
 from engine.runtime.log import Appended, CursorMove, Log, Stream
@@ -94,7 +95,7 @@ class Detecting:
                 continue
             try:
                 detector = Detector.restore(checkpoint.data, plans)
-            except (ValueError, KeyError) as error:
+            except CheckpointUnreadable as error:
                 _log.warning("checkpoint at %d cannot be restored (%s), passed over", checkpoint.position, error)
                 continue
             _log.info("detect resumes at %d from the checkpoint at %d", self._committed, checkpoint.position)

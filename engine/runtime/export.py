@@ -1,12 +1,13 @@
 """The journal as lines: readings as `tongguan detect` takes them, changes as it prints them.
 
-A line a record, so that line numbers are journal offsets (of an untrimmed log). Each reading and control record gets
+A line a record of city.readings, and a blank one for each that the log has let go of: line numbers are offsets. Each reading and control record gets
 the journal's log time as `log_t`, behind its own fields, where the last of duplicate keys counts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import repeat
 
 import orjson
 
@@ -20,6 +21,8 @@ BATCH_BYTES = 1 << 20
 def lines_of(log: Log, stream: str, partition: int = 0) -> Iterator[bytes]:
     """Yield the records of a stream from the first kept one to the present end, without their newlines."""
     position, end = log.start(stream, partition) - 1, log.end(stream, partition)
+    if stream == Stream.READINGS:
+        yield from repeat(b"", position)
     while position < end:
         records = log.read(stream, partition, position, limit_bytes=BATCH_BYTES, upto=end)
         yield from _lines(records, stream)
@@ -47,7 +50,7 @@ def reading_line(record: bytes, log_time: int) -> bytes:
     texts = [_with_log_time(record, span, log_time) for span in parts.spans]
     if parts.framed:
         return b"[" + b",".join(map(_as_element, texts)) + b"]"
-    return _as_string(record) if _is_broken_plan(record) else texts[0]
+    return _as_string(record) if _is_broken_plan(record) else texts[0] or b"null"
 
 
 def _with_log_time(record: bytes, span: Span, log_time: int) -> bytes:

@@ -250,7 +250,7 @@ class Journal:
             if offset != expected:
                 self._must_be_kept(stream, partition, expected)
                 raise Corrupt(f"{self.path}: {stream}/{partition} has no record at offset {expected}; {_RESTORE}")
-            if checksum(stream, partition, offset, log_time, key, value) != crc:
+            if type(value) is not bytes or checksum(stream, partition, offset, log_time, key, value) != crc:
                 raise Corrupt(f"{self.path}: {stream}/{partition} offset {offset} is damaged (crc); {_RESTORE}")
 
     def _must_be_kept(self, stream: str, partition: int, offset: int) -> None:

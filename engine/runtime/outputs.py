@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import orjson
 
-from engine.detect.changes import Change, encode
+from engine.detect.changes import Mark, encode
 from engine.detect.detector import LateRow, Output, RejectRow
 from engine.runtime.log import Append, Entry, Stream
+from engine.runtime.raw import raw_text
 
 
 def appends_of(output: Output, partition: int, log_time: int | None) -> list[Append]:
@@ -17,9 +17,10 @@ def appends_of(output: Output, partition: int, log_time: int | None) -> list[App
     alerts: list[Entry] = []
     shadow: list[Entry] = []
     for item in output.items:
-        is_change = isinstance(item, Change)
-        entry = Entry(encode(item), item.key if is_change else None, log_time)
-        (shadow if is_change and item.shadow else alerts).append(entry)
+        if isinstance(item, Mark):
+            alerts.append(Entry(encode(item), None, log_time))
+        else:
+            (shadow if item.shadow else alerts).append(Entry(encode(item), item.key, log_time))
     late = [_row(row, partition, log_time) for row in output.late]
     rejects = [_row(row, partition, log_time) for row in output.rejects]
     streams: Sequence[tuple[Stream, list[Entry]]] = (
@@ -39,18 +40,3 @@ def _row(row: LateRow | RejectRow, partition: int, log_time: int | None) -> Entr
         said["detail"] = row.detail
     said |= {"topic": Stream.READINGS, "partition": partition, "offset": row.offset, "index": row.index}
     return Entry(orjson.dumps(said | raw_text(row.raw)), None, log_time)
-
-
-def raw_text(raw: bytes) -> dict[str, str]:
-    """Return `raw`, or `raw_base64` where the bytes are no UTF-8."""
-    try:
-        return {"raw": raw.decode()}
-    except UnicodeDecodeError:
-        return {"raw_base64": base64.b64encode(raw).decode()}
-
-
-def raw_bytes(row: Mapping[str, object]) -> bytes:
-    """Return the bytes that `raw_text` kept."""
-    if "raw" in row:
-        return str(row["raw"]).encode()
-    return base64.b64decode(str(row["raw_base64"]))

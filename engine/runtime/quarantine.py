@@ -11,7 +11,7 @@ import orjson
 from engine.runtime.errors import AlreadyReplayed
 from engine.runtime.journal import Journal
 from engine.runtime.log import Append, Entry, Replayed, Stream
-from engine.runtime.outputs import raw_bytes
+from engine.runtime.raw import raw_bytes
 
 BATCH_BYTES = 1 << 20
 NEVER_BACK = frozenset({"control_in_frame", "bad_control"})
