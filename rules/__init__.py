@@ -1,0 +1,1 @@
+"""What counts: rules, the expressions in them, the kinds and sensors that they read, and the plan of all of it."""
