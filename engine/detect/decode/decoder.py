@@ -9,15 +9,21 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.detect.batch import RecordBatch
-from engine.detect.decode import far, slow
+from engine.detect.decode import far, scanner, slow
 from engine.detect.decode.decoded import Decoded
 from engine.detect.decode.reading import KindRange, ReadingCheck
-from engine.detect.decode.rows import WHOLE_RECORD, Rows
+from engine.detect.decode.rows import Rows
+from engine.detect.decode.scan_attrs import Asked
+from engine.detect.decode.scan_values import BD09, GCJ02
+from engine.detect.decode.scanner import Shifts, scan
 from engine.detect.decode.vocabulary import Vocabulary
+from geo import crs
 from rules.columns import STRING, Column, Strings
 
 if TYPE_CHECKING:
     from rules.plan import Plan
+
+_SPARE_ROWS = 64
 
 
 class Decoder:
@@ -28,6 +34,7 @@ class Decoder:
         kinds = {kind.name: KindRange(number, kind.low, kind.high) for number, kind in enumerate(plan.kinds)}
         self._vocabulary = vocabulary
         self._attrs = tuple(sorted(set(attrs)))
+        self._asked = Asked.of(self._attrs)
         self._checks = {offline: ReadingCheck(kinds, self._attrs, offline=offline) for offline in (False, True)}
 
     def decode(self, batch: RecordBatch, first: int = 0) -> Decoded:
@@ -50,10 +57,31 @@ class Decoder:
         )
 
     def _scan(self, batch: RecordBatch, first: int) -> tuple[Rows, npt.NDArray[np.uint8]]:
-        rows = Rows.empty(len(batch) - first, len(self._attrs))
-        rows.series[:] = WHOLE_RECORD
-        rows.record[:] = np.arange(first, len(batch))
-        return rows, np.empty(0, np.uint8)
+        """Scan all records from `first` on; returns the rows, places turned to WGS-84, and the heap of attributes."""
+        records = len(batch)
+        rows = Rows.empty(records - first + _SPARE_ROWS, len(self._attrs))
+        shifts = Shifts.empty(_SPARE_ROWS)
+        size = int(batch.end[-1] - batch.start[first]) if self._attrs and first < records else 0
+        heap = np.empty(size, np.uint8)
+        state = np.array([first, 0, 0, 0], np.int64)
+        offline = batch.log_time is None
+        log_times = batch.start if batch.log_time is None else batch.log_time
+        while True:
+            why = scan(
+                batch.data, batch.start, batch.end, log_times, offline, records,
+                self._vocabulary.index, self._asked, rows, heap, shifts, state,
+            )  # fmt: skip
+            if why == scanner.MORE_ROWS:
+                rows = rows.resized(2 * len(rows.record))
+            elif why == scanner.MORE_SHIFTS:
+                shifts = shifts.resized(2 * len(shifts.row))
+            elif why == scanner.MORE_NAMES:
+                self._vocabulary.grow()
+            else:
+                break
+        rows = rows.first(int(state[scanner.ROW]))
+        _shift(rows, shifts, int(state[scanner.SHIFT]))
+        return rows, heap[: state[scanner.HEAP]]
 
     def _fill(
         self,
@@ -82,6 +110,15 @@ class Decoder:
             if more:
                 heap = np.concatenate((heap, np.frombuffer(more, np.uint8)))
         return rows, heap, next_record
+
+
+def _shift(rows: Rows, shifts: Shifts, count: int) -> None:
+    """Write the places that had to be turned to WGS-84."""
+    for number, name in ((GCJ02, "gcj02"), (BD09, "bd09")):
+        these = np.flatnonzero(shifts.crs[:count] == number)
+        if len(these):
+            row = shifts.row[these]
+            rows.lon_e7[row], rows.lat_e7[row] = crs.quantize(*crs.to_wgs84(shifts.lon[these], shifts.lat[these], name))
 
 
 def _positions(holes: npt.NDArray[np.int64], taken: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import types
 
-from engine.detect.decode.words import inlined, load8
+from engine.detect.decode.words import inlined, load8, masked
 from engine.detect.kernels.compiled import compiled
 
 Words = npt.NDArray[np.uint64]
@@ -77,14 +77,6 @@ def mixed(hash_: np.uint64, word: np.uint64) -> np.uint64:
     """Take one more word into a hash."""
     hash_ = (hash_ ^ word) * MIX
     return hash_ ^ (hash_ >> np.uint64(32))
-
-
-@inlined
-def masked(word: np.uint64, length: int) -> np.uint64:
-    """Keep the first `length` (0 to 8) bytes of a word."""
-    if length >= 8:
-        return word
-    return word & ((np.uint64(1) << np.uint64(8 * length)) - np.uint64(1))
 
 
 @inlined

@@ -57,3 +57,11 @@ def trailing_zeros(typing_context: Any, word: Any) -> Any:
 
     del word
     return signature, generate
+
+
+@inlined
+def masked(word: np.uint64, length: int) -> np.uint64:
+    """Keep the first `length` (0 to 8) bytes of a word."""
+    if length >= 8:
+        return word
+    return word & ((np.uint64(1) << np.uint64(8 * length)) - np.uint64(1))

@@ -1,0 +1,125 @@
+"""A piece of the scanner: `attrs`, all checked, the asked-for ones kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from numba import types
+
+from engine.detect.decode.reading import MOST_ATTRS
+from engine.detect.decode.rows import Rows
+from engine.detect.decode.scan_text import CLOSE_OBJECT, COLON, COMMA, DECLINE, OPEN_OBJECT, QUOTE, Bytes, after_string, after_white
+from engine.detect.decode.scan_values import is_null, skipped, value
+from engine.detect.decode.tables import same_text
+from engine.detect.decode.words import inlined
+from rules.columns import BOOL, NULL, NUMBER, STRING
+
+
+class Asked(NamedTuple):
+    """The names of the attributes to keep, as whole words filled with zero bytes."""
+
+    words: npt.NDArray[np.uint64]
+    start: npt.NDArray[np.int64]
+    """[names] first word."""
+    length: npt.NDArray[np.int64]
+    """[names] bytes."""
+
+    @classmethod
+    def of(cls, names: Sequence[str]) -> Asked:
+        texts = [name.encode() for name in names]
+        length = np.array([len(text) for text in texts], np.int64)
+        size = (length + 7) // 8
+        words = b"".join(text + bytes(-len(text) % 8) for text in texts) + bytes(8)
+        return cls(np.frombuffer(words, np.uint64).copy(), np.cumsum(size) - size, length)
+
+
+ASKED = types.NamedTuple((types.uint64[::1], types.int64[::1], types.int64[::1]), Asked)
+
+
+@inlined
+def forget(rows: Rows, row: int) -> None:
+    """Make all asked-for attributes of a row null."""
+    for name in range(len(rows.attr_tag)):
+        rows.attr_tag[name, row] = NULL
+        rows.attr_num[name, row] = 0.0
+        rows.attr_start[name, row] = 0
+        rows.attr_length[name, row] = 0
+
+
+@inlined
+def which(asked: Asked, data: Bytes, start: int, length: int) -> int:
+    """Return the number of an asked-for name, or -1."""
+    for name in range(len(asked.length)):
+        if asked.length[name] == length and same_text(asked.words, asked.start[name], data, start, length):
+            return name
+    return -1
+
+
+@inlined
+def keep(
+    data: Bytes, position: int, limit: int, rows: Rows, row: int, name: int, heap: Bytes, heap_used: int
+) -> tuple[int, int]:
+    """Write one asked-for value; returns the position after it and the used bytes of the heap."""
+    byte = data[position]
+    tag, num, start, length = NULL, 0.0, 0, 0
+    if byte == QUOTE:
+        after, escaped = after_string(data, position + 1, limit)
+        if after < 0 or after > limit or escaped:
+            return DECLINE, heap_used
+        tag, start, length = STRING, heap_used, after - position - 2
+        for step in range(length):
+            heap[heap_used + step] = data[position + 1 + step]
+        heap_used += length
+    elif is_null(data, position):
+        after = position + 4
+    else:
+        after, num = value(data, position)
+        tag = BOOL if byte == 116 or byte == 102 else NUMBER
+    rows.attr_tag[name, row] = tag
+    rows.attr_num[name, row] = num
+    rows.attr_start[name, row] = start
+    rows.attr_length[name, row] = length
+    return after, heap_used
+
+
+@inlined
+def attrs(
+    data: Bytes, position: int, limit: int, asked: Asked, rows: Rows, row: int, heap: Bytes, heap_used: int
+) -> tuple[int, int]:
+    """Read the object of attributes, or null; returns the position after it and the used bytes of the heap."""
+    forget(rows, row)
+    if data[position] != OPEN_OBJECT:
+        return (position + 4 if is_null(data, position) else DECLINE), heap_used
+    position = after_white(data, position + 1, limit)
+    if data[position] == CLOSE_OBJECT:
+        return position + 1, heap_used
+    for _ in range(MOST_ATTRS):
+        if position >= limit or data[position] != QUOTE:
+            return DECLINE, heap_used
+        start = position + 1
+        position, escaped = after_string(data, start, limit)
+        if position < 0 or escaped:
+            return DECLINE, heap_used
+        name = which(asked, data, start, position - 1 - start)
+        position = after_white(data, position, limit)
+        if data[position] != COLON:
+            return DECLINE, heap_used
+        position = after_white(data, position + 1, limit)
+        if position >= limit:
+            return DECLINE, heap_used
+        if name < 0:
+            position = skipped(data, position, limit)
+        else:
+            position, heap_used = keep(data, position, limit, rows, row, name, heap, heap_used)
+        if position < 0:
+            return DECLINE, heap_used
+        position = after_white(data, position, limit)
+        if data[position] == CLOSE_OBJECT:
+            return position + 1, heap_used
+        if data[position] != COMMA:
+            return DECLINE, heap_used
+        position = after_white(data, position + 1, limit)
+    return DECLINE, heap_used
