@@ -39,7 +39,7 @@ class CursorLost(CannotGoOn):
     """Another writer moved the cursor: read `cursor()` again and continue from there."""
 
     def __init__(self, expected: int) -> None:
-        super().__init__(f"city.alerts: the cursor is no longer at offset {expected}: another casework writer is at work")
+        super().__init__(f"city.alerts: the cursor left offset {expected}: another casework writer is at work")
         self.expected = expected
 
 

@@ -1,29 +1,34 @@
-"""Casework: the alerts log and people's moves go in, cases come out; one writer, one transaction each.
-
-Signatures are final; what still raises NotImplementedError is being built.
-"""
+"""Casework: the alerts log and people's moves go in, cases come out; one writer, one transaction each."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
+from sqlalchemy import Connection, delete, func, insert, select, update
 
+from engine.casework import outbox, queries, schema, tokens
+from engine.casework.arrival import AlertRecord, Arrival, Clock, Poison
+from engine.casework.counter import Counter, Report, allowed
+from engine.casework.desk import Desk
+from engine.casework.directory import Directory, Plans
+from engine.casework.errors import CursorLost, OffsetGap
+from engine.casework.outbox import OutboxRow
 from engine.casework.people import Actor
+from engine.casework.queries import CaseFilter
+from engine.casework.store import Store
+from engine.casework.story import case_view
 from engine.casework.views import AlertPage, CaseDetail, CasePage, CaseView, ChangeView, Counts
 
+__all__ = ["AlertRecord", "Applied", "CaseFilter", "Casework", "OutboxRow", "Report", "Settings"]
 
-class AlertRecord(NamedTuple):
-    """One record of the alerts log: offset from 1 without gaps, JSON bytes, log time in ms."""
-
-    offset: int
-    value: bytes
-    log_time: int
+_ALERTS = "alerts"
 
 
 class Applied(msgspec.Struct, frozen=True, kw_only=True):
-    """What a batch did. `cursor` and `clock` (C, null before the first mark of every partition) are those after it."""
+    """What a batch did. `cursor` and `clock` (C, null before the first mark of every partition) are those after it;
+    `opened_at` holds, for each case opened, the log time of the record that opened it."""
 
     cursor: int
     clock: int | None
@@ -34,50 +39,17 @@ class Applied(msgspec.Struct, frozen=True, kw_only=True):
     skipped: int = 0
     opened: int = 0
     events: int = 0
+    opened_at: list[int] = []
     quarantined: dict[str, int] = {}
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """`partitions`: of the readings log, each must have marked before C starts. `reopen_ms`: how long after the close
-    a case can be reopened. `change_keep`: how many recent alert changes are kept for people."""
+    a case can be reopened. `change_keep`: how many records of the alerts log back changes are kept for people."""
 
     partitions: int = 1
     reopen_ms: int = 30 * 86_400_000
-    change_keep: int = 20_000
-
-
-class Report(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a person reports. Category as in categories.yaml; lon, lat WGS-84 both or neither; `level` blue … red;
-    `source` api, open311, 12345 or commands."""
-
-    category: str
-    text: str = ""
-    lon: float | None = None
-    lat: float | None = None
-    grid: str | None = None
-    level: str | None = None
-    contact_name: str | None = None
-    contact_phone: str | None = None
-    source: str = "api"
-    drill: bool = False
-    photos: list[str] = []
-
-
-class CaseFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Filters of lists; empty means all. `grid` is a prefix; `bbox` west, south, east, north, borders included;
-    `open` true only open ones; `now_ms` is needed with `overdue`; `q` searches id, title, text, sensor."""
-
-    state: Sequence[str] = ()
-    level: Sequence[str] = ()
-    category: Sequence[str] = ()
-    department: Sequence[str] = ()
-    grid: str = ""
-    bbox: tuple[float, float, float, float] | None = None
-    overdue: bool | None = None
-    open: bool | None = None
-    drill: bool | None = None
-    q: str = ""
-    now_ms: int | None = None
+    change_keep: int = 50_000
 
 
 class Casework:
@@ -85,31 +57,99 @@ class Casework:
 
     def __init__(
         self,
-        store: Any,
-        plans: Any,
+        store: Store,
+        plans: Plans,
         settings: Settings = Settings(),  # noqa: B008
         *,
         before_commit: Callable[[], None] | None = None,
         after_commit: Callable[[], None] | None = None,
     ) -> None:
         """`plans` is `StoredPlans(store)`; the hooks run around the commit of `apply` (for crash tests)."""
+        self.store = store
+        self.plans = plans
+        self.settings = settings
+        self._before_commit = before_commit
+        self._after_commit = after_commit
+        self._seen: int | None = None
 
     # --- the alerts log
 
     def cursor(self) -> int:
         """Return the last applied offset of the alerts log, 0 for none."""
-        raise NotImplementedError
+        with self.store.read() as db:
+            self._seen = _cursor(db)[0]
+        return self._seen
 
     def clock(self) -> int | None:
         """Return casework's time C in ms, null before every partition has marked."""
-        raise NotImplementedError
+        with self.store.read() as db:
+            return _cursor(db)[1]
+
+    def marks(self) -> dict[int, int | None]:
+        """Return the latest mark of each known partition: the one that holds C back is the smallest, or null."""
+        with self.store.read() as db:
+            return self._marks(db)
 
     def apply(self, records: Sequence[AlertRecord]) -> Applied:
         """Apply consecutive records in one transaction; offsets at or below the cursor are skipped.
 
-        Raises CursorLost, OffsetGap, PlanUnknown: then nothing was applied.
+        The same records in other batches do the same. Raises CursorLost, OffsetGap, PlanUnknown: nothing was applied.
         """
-        raise NotImplementedError
+        seen = self._seen if self._seen is not None else self.cursor()
+        fresh = [record for record in records if record.offset > seen]
+        for expected, record in enumerate(fresh, start=seen + 1):
+            if record.offset != expected:
+                raise OffsetGap(expected, record.offset)
+        poison: dict[int, str] = {}
+        while True:
+            try:
+                return self._apply(fresh, seen, len(records) - len(fresh), poison)
+            except Poison as fault:
+                if fault.offset in poison:
+                    raise
+                poison[fault.offset] = str(fault)
+
+    def _apply(self, fresh: Sequence[AlertRecord], seen: int, skipped: int, poison: Mapping[int, str]) -> Applied:
+        if not fresh:
+            return Applied(cursor=seen, clock=self.clock(), skipped=skipped)
+        with self.store.write() as db:
+            _, c, plan = _cursor(db)
+            _swap(db, seen, fresh[-1].offset)
+            clock = Clock(self._marks(db), c, plan)
+            arrival = Arrival(Desk(db), self.plans, clock, poison)
+            arrival.take(fresh)
+            arrival.desk.flush()
+            self._keep_clock(db, clock)
+            db.execute(
+                delete(schema.change).where(schema.change.c.offset <= fresh[-1].offset - self.settings.change_keep)
+            )
+            if self._before_commit is not None:
+                self._before_commit()
+        self._seen = fresh[-1].offset
+        if self._after_commit is not None:
+            self._after_commit()
+        return Applied(
+            cursor=self._seen,
+            clock=clock.c,
+            skipped=skipped,
+            events=arrival.desk.events,
+            opened_at=arrival.opened_at,
+            quarantined=arrival.quarantined,
+            **arrival.counts,
+        )
+
+    def _marks(self, db: Connection) -> dict[int, int | None]:
+        known: dict[int, int | None] = dict.fromkeys(range(self.settings.partitions))
+        rows = db.execute(select(schema.mark.c.partition, schema.mark.c["t"]))
+        return known | {row[0]: row[1] for row in rows}
+
+    def _keep_clock(self, db: Connection, clock: Clock) -> None:
+        named = schema.cursor.c.name == _ALERTS
+        db.execute(update(schema.cursor).where(named).values(clock=clock.c, plan=clock.plan))
+        db.execute(delete(schema.mark))
+        rows = [{"partition": partition, "t": t} for partition, t in sorted(clock.marks.items())]
+        if rows:
+            db.execute(insert(schema.mark), rows)
 
     # --- people
 
@@ -131,65 +171,99 @@ class Casework:
         due (extend, ms), into (merge), photos (finish, attach: http(s) URLs).
         The same idempotency key with the same content answers again without doing it again; with other content 422.
         """
-        raise NotImplementedError
+        with self.store.write() as db:
+            case = self._counter(db).move(case_id, move, actor, args or {}, expected_version, idempotency_key, t_ms)
+        return case_view(case, moves=allowed(case, actor), now_ms=t_ms)
 
-    def report(
-        self, report: Report, actor: Actor, *, idempotency_key: str | None = None, t_ms: int
-    ) -> CaseView:
+    def report(self, report: Report, actor: Actor, *, idempotency_key: str | None = None, t_ms: int) -> CaseView:
         """Open a case for a person's report, or join it to the open case that holds its merge key."""
-        raise NotImplementedError
+        with self.store.write() as db:
+            case = self._counter(db).report(report, actor, idempotency_key, t_ms)
+        return case_view(case, moves=allowed(case, actor), now_ms=t_ms)
+
+    def _counter(self, db: Connection) -> Counter:
+        offset, _, plan = _cursor(db)
+        directory = (self.plans.directory(plan) if plan else None) or self.plans.first() or Directory("", {})
+        return Counter(db, offset, directory, self.settings.reopen_ms)
 
     # --- questions (what the actor may not see is not there: None, or left out)
 
-    def case(self, case_id: str, actor: Actor) -> CaseDetail | None:
+    def case(self, case_id: str, actor: Actor, *, now_ms: int | None = None) -> CaseDetail | None:
         """Return one case with events, alerts, reports, and the moves that the actor may make now."""
-        raise NotImplementedError
+        with self.store.read() as db:
+            return queries.one_case(db, case_id, actor, now_ms)
 
     def cases(self, where: CaseFilter, actor: Actor, *, cursor: str | None = None, limit: int = 100) -> CasePage:
         """Return cases, the latest opened first. Limit 1 to 1000; a bad cursor is Refused 422."""
-        raise NotImplementedError
+        with self.store.read() as db:
+            return queries.list_cases(db, where, actor, cursor, limit)
 
     def alerts(
-        self, actor: Actor, *, open_only: bool = True, rule: str = "", level: Sequence[str] = (), grid: str = "",
-        cursor: str | None = None, limit: int = 100,
+        self,
+        actor: Actor,
+        *,
+        open_only: bool = True,
+        rule: str = "",
+        level: Sequence[str] = (),
+        grid: str = "",
+        cursor: str | None = None,
+        limit: int = 100,
     ) -> AlertPage:
         """Return episodes, the latest raise first."""
-        raise NotImplementedError
+        with self.store.read() as db:
+            return queries.list_alerts(
+                db, actor, open_only=open_only, rule=rule, level=level, grid=grid, cursor=cursor, limit=limit
+            )
 
     def changes(self, actor: Actor, *, after: int = 0, limit: int = 100) -> list[ChangeView]:
         """Return recent alert changes with an offset above `after`, ascending; after=-1: the latest `limit`."""
-        raise NotImplementedError
+        with self.store.read() as db:
+            return queries.recent_changes(db, actor, after, limit)
 
     def counts(self) -> Counts:
         """Return figures for metrics."""
-        raise NotImplementedError
+        with self.store.read() as db:
+            return queries.count(db)
 
     # --- tokens
 
     def who(self, token: str, *, now_ms: int) -> Actor | None:
         """Return whose token it is; null when unknown, expired or revoked."""
-        raise NotImplementedError
+        return tokens.who(self.store, token, now_ms=now_ms)
 
     def has_tokens(self) -> bool:
         """Tell whether any token was ever made (without one, only loopback may be served)."""
-        raise NotImplementedError
+        return tokens.has_tokens(self.store)
 
     # --- the one relay
 
     def assign_positions(self, limit: int = 1000) -> int:
         """Give positions to committed outbox rows in commit order; return how many got one. Only the relay calls it."""
-        raise NotImplementedError
+        return outbox.assign_positions(self.store, limit)
 
     def read_outbox(self, after_position: int, limit: int) -> list[OutboxRow]:
         """Return rows with a position above `after_position`, ascending."""
-        raise NotImplementedError
+        return outbox.read_outbox(self.store, after_position, limit)
+
+    def positions(self) -> tuple[int, int]:
+        """Return the smallest and the largest position given; (1, 0) when none was."""
+        return outbox.positions(self.store)
 
 
-class OutboxRow(msgspec.Struct, frozen=True):
-    """One message: position, case id, seq in the case, JSON payload {"id": "<case>:<seq>", "event": EventView,
-    "case": CaseView without work orders and moves}."""
+def _cursor(db: Connection) -> tuple[int, int | None, str | None]:
+    """Return offset, clock C and the plan named last."""
+    columns = schema.cursor.c
+    query = select(columns.offset, columns.clock, columns.plan).where(columns.name == _ALERTS)
+    row = db.execute(query).first()
+    return (row[0], row[1], row[2]) if row is not None else (0, None, None)
 
-    position: int
-    case: str
-    seq: int
-    payload: bytes
+
+def _swap(db: Connection, seen: int, to: int) -> None:
+    """Move the cursor from where this process saw it; CursorLost when it is no longer there."""
+    columns = schema.cursor.c
+    if seen == 0 and db.execute(select(func.count()).select_from(schema.cursor)).scalar_one() == 0:
+        db.execute(insert(schema.cursor), [{"name": _ALERTS, "offset": to, "clock": None, "plan": None}])
+        return
+    swap = update(schema.cursor).where(columns.name == _ALERTS, columns.offset == seen).values(offset=to)
+    if db.execute(swap).rowcount != 1:
+        raise CursorLost(seen)

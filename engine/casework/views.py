@@ -43,7 +43,7 @@ class EventView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AlertView(msgspec.Struct, frozen=True, kw_only=True):
-    """One episode. `level` is the present one (null when cleared), `peak` the highest so far, `value` the last known."""
+    """One episode. `level` is the present one (null when cleared), `peak` the highest so far, `value` the last."""
 
     episode: str
     rule: str

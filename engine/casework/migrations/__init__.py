@@ -1,0 +1,1 @@
+"""Revisions of the case store, run by engine.casework.store.upgrade."""
