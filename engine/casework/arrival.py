@@ -11,9 +11,10 @@ from engine.casework import merging
 from engine.casework.alertlog import Change, Mark, Still, parse
 from engine.casework.clerk import Clerk
 from engine.casework.desk import Desk, Episode, short_hash
-from engine.casework.directory import Directory, Plans, category
+from engine.casework.directory import Directory, category
 from engine.casework.errors import PlanUnknown, Unprocessable
 from engine.casework.model import LEVEL_OF, CaseState, Level, Move, Note
+from engine.casework.plans import Plans
 from engine.casework.schema import change as change_table
 from engine.casework.schema import incident, quarantine
 from rules.model import CaseSpec, MergeBy

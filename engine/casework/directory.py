@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import astuple, dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from importlib.resources import files
-from threading import Lock
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-import msgspec
 import numpy as np
 from ruamel.yaml import YAML
-from sqlalchemy import select
 
-from engine.casework import schema
 from geo.crs import quantize
 from rules.model import CaseSpec, Enabled, MergeBy
 from rules.plan import Plan
 
 if TYPE_CHECKING:
-    from engine.casework.store import Store
     from geo.grids import GridSet
 
 
@@ -72,7 +67,7 @@ class Directory:
             for rule in plan.rules
         }
         drills = frozenset(row.sensor for row in plan.registry.rows if row.drill)
-        offices = _offices(plan.grids) if offices is None else offices
+        offices = offices_of(plan.grids) if offices is None else offices
         return cls(plan.short, rules, offices, drills, plan.tz, plan.grids)
 
     def office(self, grid: str | None) -> Office:
@@ -101,7 +96,8 @@ class Directory:
 _NOBODY = Office()
 
 
-def _offices(grids: GridSet | None) -> dict[str, Office]:
+def offices_of(grids: GridSet | None) -> dict[str, Office]:
+    """Return who answers for each grid, by its code, as the grids' properties say."""
     if grids is None:
         return {}
     return {code: _office(grids.properties[row]) for row, code in enumerate(grids.codes)}
@@ -110,81 +106,6 @@ def _offices(grids: GridSet | None) -> dict[str, Office]:
 def _office(properties: Mapping[str, Any]) -> Office:
     name, department, officer = (properties.get(key) for key in ("name", "department", "officer"))
     return Office(*(str(value) if value else None for value in (name, department, officer)))
-
-
-class Plans(Protocol):
-    """Where directories come from."""
-
-    def directory(self, short: str) -> Directory | None:
-        """Return the directory of a plan by its 12 hex digits, null when it is not stored."""
-
-    def first(self) -> Directory | None:
-        """Return the directory of the plan that was stored first, null when none is."""
-
-
-class FixedPlans:
-    """Directories given at hand."""
-
-    def __init__(self, directories: Iterable[Directory]) -> None:
-        self._directories = {directory.short: directory for directory in directories}
-
-    def directory(self, short: str) -> Directory | None:
-        """Return one by its 12 hex digits."""
-        return self._directories.get(short)
-
-    def first(self) -> Directory | None:
-        """Return the one given first."""
-        return next(iter(self._directories.values()), None)
-
-
-class StoredPlans:
-    """Plans in the case store, by the short digest that changes name. `add` before a change that names it arrives.
-
-    The offices of the grids are kept as they were when the plan was first added: they are no part of its digest.
-    """
-
-    def __init__(self, store: Store) -> None:
-        self.store = store
-        self._known: dict[str, Directory] = {}
-        self._lock = Lock()
-
-    def add(self, plan: Plan, *, t_ms: int) -> str:
-        """Keep a plan's canonical bytes under its digest (once) and return the digest."""
-        with self.store.write() as db:
-            known = db.execute(select(schema.plan.c.digest).where(schema.plan.c.digest == plan.digest)).first()
-            if known is None:
-                row = {"digest": plan.digest, "short": plan.short, "body": plan.canonical(), "stored_t": t_ms}
-                offices = {code: astuple(office) for code, office in _offices(plan.grids).items()}
-                db.execute(schema.plan.insert(), [row | {"offices": msgspec.json.encode(offices)}])
-        return plan.digest
-
-    def plan(self, digest: str) -> Plan | None:
-        """Return the plan by its digest or its first 12 hex digits, null when it is not stored."""
-        with self.store.read() as db:
-            row = db.execute(select(schema.plan.c.body).where(schema.plan.c.short == digest[:12])).first()
-        return Plan.from_canonical(row[0]) if row is not None else None
-
-    def directory(self, short: str) -> Directory | None:
-        """Return the directory of a stored plan; read once."""
-        with self._lock:
-            if short not in self._known:
-                plan = self.plan(short)
-                if plan is None:
-                    return None
-                self._known[short] = Directory.from_plan(plan, self._stored_offices(short))
-            return self._known[short]
-
-    def _stored_offices(self, short: str) -> dict[str, Office]:
-        with self.store.read() as db:
-            body = db.execute(select(schema.plan.c.offices).where(schema.plan.c.short == short)).scalar_one()
-        return {code: Office(*values) for code, values in msgspec.json.decode(body).items()}
-
-    def first(self) -> Directory | None:
-        """Return the directory of the plan that was stored first."""
-        columns = schema.plan.c
-        with self.store.read() as db:
-            row = db.execute(select(columns.short).order_by(columns.stored_t, columns.digest).limit(1)).first()
-        return self.directory(row[0]) if row is not None else None
 
 
 @lru_cache(maxsize=1)

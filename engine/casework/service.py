@@ -12,10 +12,11 @@ from engine.casework import outbox, queries, schema, tokens
 from engine.casework.arrival import AlertRecord, Arrival, Clock, Poison
 from engine.casework.counter import Counter, Report, allowed
 from engine.casework.desk import Desk
-from engine.casework.directory import Directory, Plans
+from engine.casework.directory import Directory
 from engine.casework.errors import CursorLost, OffsetGap
 from engine.casework.outbox import OutboxRow
 from engine.casework.people import Actor
+from engine.casework.plans import Plans
 from engine.casework.queries import CaseFilter
 from engine.casework.store import Store
 from engine.casework.story import case_view
