@@ -1,0 +1,150 @@
+"""`tongguan simulate`: readings of a seeded city, to a stream, a file or a server."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, BinaryIO
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+
+from geo.city import City
+from geo.city import load as load_city
+from geo.errors import GeoError
+from simulators.describe import describe
+from simulators.errors import SimulatorError, SinkBusy
+from simulators.ground import ground_of
+from simulators.lines import tick
+from simulators.load import fault_of, load
+from simulators.pace import paced, parse_rate
+from simulators.reading_yaml import parse_duration
+from simulators.run import Batch, Simulation
+from simulators.scenario import Scenario
+from simulators.sinks import Sink, open_sink
+
+FAILED, TRY_AGAIN = 1, 75
+
+
+def simulate(
+    scenario: Annotated[str, typer.Option(help="cloudburst, gas_leak, calm_day, or a scenario file.")] = "cloudburst",
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same bytes.")] = 1,
+    rate: Annotated[str, typer.Option(help="1x is life, 60x a minute a second, max as fast as it goes.")] = "max",
+    duration: Annotated[
+        str, typer.Option(help="Of the story, such as 30m; 0s: endless. Default: the scenario's.")
+    ] = "",
+    to: Annotated[str, typer.Option(help="stdout, a file, or http://host:port.")] = "stdout",
+    truth: Annotated[Path | None, typer.Option(help="File for what really happened, JSON lines.")] = None,
+    calls: Annotated[Path | None, typer.Option(help="File for citizens' calls, JSON lines.")] = None,
+    sensors: Annotated[int | None, typer.Option(min=1, help="How many; default: all of the city.")] = None,
+    registry: Annotated[Path | None, typer.Option(help="File for the registry of the sensors that are played.")] = None,
+    city: Annotated[Path | None, typer.Option(help="Folder of a city; default: the shipped one.")] = None,
+    starts: Annotated[str, typer.Option(help="When the story starts: now, or a date and time with offset.")] = "",
+    prelude: Annotated[bool, typer.Option(help="Also what lies before the story, fast.")] = True,
+    fault: Annotated[
+        list[str] | None, typer.Option(help="Such as 'drop_out: {chance: 0.1, kinds: [rain.minute]}'.")
+    ] = None,
+    ticks: Annotated[
+        bool, typer.Option("--ticks", help="Also a tick every ten seconds, for stdout and files.")
+    ] = False,
+    log_t: Annotated[bool, typer.Option("--log-t", help="Each reading says when it came in.")] = False,
+    token: Annotated[str, typer.Option(envvar="TONGGUAN_TOKEN", help="Bearer token for a server.")] = "",
+    describe_only: Annotated[
+        bool, typer.Option("--describe", help="Print the story as a timeline, no readings.")
+    ] = False,
+) -> None:
+    """Play a scenario: readings, and beside them the physical truth.
+
+    Example: tongguan simulate --scenario cloudburst --seed 1 --to readings.ndjson --truth truth.ndjson
+    """
+    speed, lasts_ms = _rate(rate), _duration(duration)
+    if ticks and to.startswith("http"):
+        raise typer.BadParameter("servers tick by themselves", param_hint="--ticks")
+    try:
+        script = _script(scenario, starts, fault or [])
+        place = City(city) if city is not None else load_city()
+        simulation = Simulation(script, ground_of(place), seed, sensors)
+        if registry is not None:
+            simulation.network.write_registry(registry)
+        lasts_ms = script.lasts_ms if lasts_ms is None else lasts_ms
+        if describe_only:
+            for line in describe(simulation, lasts_ms or script.lasts_ms):
+                typer.echo(line)
+            return
+        batches = _chosen(simulation, lasts_ms, prelude=prelude, log_t=log_t)
+        with ExitStack() as files:
+            beside = [files.enter_context(path.open("wb")) if path is not None else None for path in (truth, calls)]
+            _play(paced(batches, speed), open_sink(to, token or None), beside[0], beside[1], ticks=ticks)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (SimulatorError, GeoError, OSError) as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(TRY_AGAIN if isinstance(error, SinkBusy) else FAILED) from error
+
+
+def _rate(text: str) -> float | None:
+    try:
+        return parse_rate(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--rate") from error
+
+
+def _duration(text: str) -> int | None:
+    if not text:
+        return None
+    ms = parse_duration(text)
+    if ms is None or ms < 0:
+        raise typer.BadParameter(f"must be a whole number and ms, s, m, h or d; got {text}", param_hint="--duration")
+    return ms
+
+
+def _script(name: str, starts: str, faults: Sequence[str]) -> Scenario:
+    """Read the scenario, move it to `starts`, and add the faults of the command line."""
+    script = load(name)
+    if starts:
+        try:
+            begins = datetime.now(UTC) if starts == "now" else datetime.fromisoformat(starts)
+        except ValueError as error:
+            raise typer.BadParameter(f"must be now, or a date and time; got {starts}", param_hint="--starts") from error
+        if begins.tzinfo is None:
+            raise typer.BadParameter(f"must have an offset, such as +08:00; got {starts}", param_hint="--starts")
+        script = replace(script, starts_ms=round(begins.timestamp()) * 1_000)
+    return replace(script, faults=(*script.faults, *(fault_of(text) for text in faults)))
+
+
+def _chosen(simulation: Simulation, lasts_ms: int, *, prelude: bool, log_t: bool) -> Iterator[Batch]:
+    """Yield the batches until the story has lasted `lasts_ms`; 0: without an end."""
+    starts = simulation.scenario.starts_ms
+    for batch in simulation.batches(after_ms=None if prelude else starts, log_t=log_t):
+        if lasts_ms and batch.t_ms > starts + lasts_ms:
+            return
+        yield batch
+
+
+def _play(batches: Iterator[Batch], sink: Sink, truth: BinaryIO | None, calls: BinaryIO | None, *, ticks: bool) -> None:
+    console = Console(stderr=True)
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
+        task = progress.add_task("simulate")
+        sent = 0
+        for batch in batches:
+            sink.send([*batch.lines, tick(batch.t_ms)] if ticks else batch.lines)
+            if truth is not None and batch.truth:
+                truth.write(b"\n".join(batch.truth) + b"\n")
+            if calls is not None and batch.calls:
+                calls.write(b"".join(msgspec.json.encode(call) + b"\n" for call in batch.calls))
+            sent += len(batch.lines)
+            _show(progress, task, batch, sent)
+    sink.close()
+
+
+def _show(progress: Progress, task: TaskID, batch: Batch, sent: int) -> None:
+    when = datetime.fromtimestamp(batch.t_ms / 1_000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    progress.update(task, description=f"{'prelude' if batch.prelude else 'story'} {when}  {sent:,} readings")

@@ -1,0 +1,155 @@
+"""The player: a scenario and a seed in, an endless stream of batches out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+
+from simulators import faults
+from simulators.calls import Call, calls_in_minute
+from simulators.everyday import natures
+from simulators.ground import Ground
+from simulators.lines import Writer
+from simulators.network import Network, choose, original, read_registry
+from simulators.readings import Readings, join
+from simulators.scenario import Scenario
+from simulators.streams import Streams
+from simulators.world import STEP_MS, World
+
+MINUTE_MS = 60_000
+WEAKEST_DB, DB_SPREAD = 58, 48
+PHASE = 7
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What comes in during ten seconds of the player's time, up to `t_ms`, not included.
+
+    lines: one reading each, ordered by arrival, without line end; arrives_ms: int64[len(lines)] ascending;
+    truth: JSON lines; calls: by time.
+    """
+
+    t_ms: int
+    lines: list[bytes]
+    arrives_ms: Ints
+    truth: list[bytes]
+    calls: tuple[Call, ...]
+    prelude: bool
+
+    @property
+    def ndjson(self) -> bytes:
+        """All lines as one frame; empty if there are none."""
+        return b"\n".join(self.lines) + b"\n" if self.lines else b""
+
+
+class Simulation:
+    """One run. The same scenario, city, seed and number of sensors give the same bytes.
+
+    `batches` can be taken once; `world` is then as of the last batch.
+    """
+
+    def __init__(self, scenario: Scenario, ground: Ground, seed: int, sensors: int | None = None) -> None:
+        self.scenario, self.seed = scenario, seed
+        self.network = choose(read_registry(ground.registry), scenario.signals, sensors)
+        self.world = World(scenario, seed, ground, self.network)
+        self.faults = faults.faults_of(scenario, self.network, seed)
+        self._streams = Streams(seed, self.network.names)
+        phases = natures(seed, self.network.names)[:, PHASE]
+        self._timetable = {kind: _by_phase(self.world.rows(kind), phases) for kind in scenario.signals}
+        self._writer = Writer(self.network, scenario.signals, _sites(self.network, ground), seed)
+        self._waiting: Readings | None = None
+
+    def batches(self, *, after_ms: int | None = None, log_t: bool = False) -> Iterator[Batch]:
+        """Yield the batches that end after `after_ms` (default: all); what lies before is gone through without output.
+
+        log_t: each reading says when it came in.
+        """
+        first = self.world.now_ms
+        while True:
+            t_ms = self.world.now_ms
+            self.world.advance(t_ms + STEP_MS)
+            readings = self._arriving(t_ms)
+            if after_ms is not None and t_ms + STEP_MS <= after_ms:
+                continue
+            yield Batch(
+                t_ms=t_ms + STEP_MS,
+                lines=self._writer.write(readings, log_t=log_t),
+                arrives_ms=readings.arrives_ms,
+                truth=self._truth(t_ms, t_ms == first),
+                calls=self._calls(t_ms),
+                prelude=t_ms < self.scenario.starts_ms,
+            )
+
+    def _every_ms(self, kind: str, t_ms: int) -> int:
+        prelude = self.scenario.prelude
+        every = self.scenario.signals[kind].every_ms
+        slow = t_ms < self.scenario.starts_ms and kind not in prelude.whole
+        return max(prelude.every_ms, every) if slow else every
+
+    def _arriving(self, t_ms: int) -> Readings:
+        """Return what arrives in the step from `t_ms`, by order of arrival."""
+        parts = [part for kind in self.scenario.signals for part in self._sent(kind, t_ms)]
+        readings = join(parts) if parts else _none()
+        for fault in self.faults:
+            readings = fault.apply(readings)
+        if self._waiting is not None:
+            readings = join([self._waiting, readings])
+        later = readings.arrives_ms >= t_ms + STEP_MS
+        self._waiting = readings.take(later) if later.any() else None
+        return readings.take(~later).in_order()
+
+    def _sent(self, kind: str, t_ms: int) -> Iterator[Readings]:
+        """Yield what sensors of a kind send in the step from `t_ms`; each sensor has its own second of the minute."""
+        rows, phases = self._timetable[kind]
+        every = self._every_ms(kind, t_ms)
+        number, into = divmod(t_ms, every)
+        due = np.floor(phases * every).astype(np.int64)
+        while into > -STEP_MS:
+            begin, end = np.searchsorted(due, [into, into + STEP_MS])
+            if end > begin:
+                yield self._report(kind, rows[begin:end], t_ms + due[begin:end] - into, number)
+            number, into = number + 1, into - every
+
+    def _report(self, kind: str, rows: Ints, t_ms: Ints, number: int) -> Readings:
+        normal, uniform = self._streams.draw(rows, number)
+        v, reports = self.world.measure(kind, rows, t_ms, normal, uniform[0])
+        lon, lat = self.world.moving(kind, rows, t_ms)
+        weak = (WEAKEST_DB + DB_SPREAD * uniform[1]).astype(np.int64)
+        readings = Readings(rows, t_ms, t_ms, v, lon, lat, weak, normal, uniform[2:].T)
+        return readings if reports.all() else readings.take(reports)
+
+    def _truth(self, t_ms: int, first: bool) -> list[bytes]:
+        if t_ms // MINUTE_MS == (t_ms + STEP_MS) // MINUTE_MS and not first:
+            return []
+        rows = faults.truth(self.faults, self.network) if first else []
+        return [orjson.dumps({"t": t_ms + STEP_MS, **row}) for row in rows + self.world.truth()]
+
+    def _calls(self, t_ms: int) -> tuple[Call, ...]:
+        """Return the calls of the minute that ends with this step."""
+        calls, minute = self.scenario.calls, t_ms // MINUTE_MS
+        if calls is None or minute == (t_ms + STEP_MS) // MINUTE_MS or t_ms < self.scenario.starts_ms:
+            return ()
+        return tuple(calls_in_minute(calls, self.seed, minute, self.world.sights(), self.world.frame))
+
+
+def _by_phase(rows: Ints, phases: Floats) -> tuple[Ints, Floats]:
+    order = np.argsort(phases[rows], kind="stable")
+    return rows[order], phases[rows][order]
+
+
+def _sites(network: Network, ground: Ground) -> list[str]:
+    """Return what `attrs.site` says of each row: a water level sensor stands in an underpass or on a road."""
+    uses = {sensor: place.use for place in ground.low for sensor in place.sensors}
+    rows = zip(network.sensor, network.kind, strict=True)
+    return [uses.get(original(name), uses.get(name, "")) if kind == "water.level" else "" for name, kind in rows]
+
+
+def _none() -> Readings:
+    whole, real = np.zeros(0, dtype=np.int64), np.zeros(0)
+    return Readings(whole, whole, whole, real, real, real, whole, real, np.zeros((0, faults.LANES)))

@@ -1,0 +1,213 @@
+"""A scenario: what happens in the city, as data. Every class is a section of the YAML file, its fields are the keys.
+
+A span is one number, or `[low, high]` from which the seed draws. Times of the story count from `starts`, the
+moment from which it is worth watching; the prelude lies before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated
+
+from numpy.random import Generator
+
+from simulators import reading_yaml as read
+
+MINUTE_MS = 60_000
+NO_PUMPS = read.Span(0.0, 0.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prelude:
+    """What is played fast before the story: sensors report every `every`, but the kinds of `whole` as always."""
+
+    lasts_ms: Annotated[int, read.duration()] = 0
+    every_ms: Annotated[int, read.duration(at_least=MINUTE_MS)] = 15 * MINUTE_MS
+    whole: Annotated[tuple[str, ...], read.listing(read.kind())] = ("rain.minute",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wind:
+    """Wind over the roofs: a mean, a turning over hours and gusts."""
+
+    speed_m_s: Annotated[read.Span, read.span(0.1, 40.0)]
+    gust: Annotated[float, read.number(0.0, 1.0)] = 0.3
+    from_deg: Annotated[read.Span, read.span(0.0, 360.0)]
+    turns_deg: Annotated[float, read.number(0.0, 180.0)] = 40.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signal:
+    """The everyday course of a kind: `mean` ± `spread` by sensor, a daily wave, a slow wander, noise.
+
+    All parts are bounded (noise at three of its standard deviations), so that the whole is.
+    """
+
+    every_ms: Annotated[int, read.duration(at_least=1_000)]
+    mean: Annotated[float, read.number()]
+    spread: Annotated[float, read.number(0.0)] = 0.0
+    daily: Annotated[float, read.number(0.0)] = 0.0
+    peak_hour: Annotated[float, read.number(0.0, 24.0)] = 14.0
+    wander: Annotated[float, read.number(0.0)] = 0.0
+    noise: Annotated[float, read.number(0.0)] = 0.0
+    decimals: Annotated[int, read.whole(0, 4)] = 1
+    low: Annotated[float, read.number()] = 0.0
+    high: Annotated[float, read.number()]
+    chance: Annotated[float, read.number(0.0, 1.0)] = 1.0
+    unit: Annotated[str, read.text()] = ""
+    model: Annotated[str, read.text()]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bins:
+    """Bins fill by the rhythm of the day and are emptied on rounds."""
+
+    fills_per_day: Annotated[read.Span, read.span(0.0, 1000.0)]
+    rounds_at_hour: Annotated[tuple[float, ...], read.listing(read.number(0.0, 24.0))]
+    round_lasts_ms: Annotated[int, read.duration()]
+    left_after: Annotated[read.Span, read.span(0.0, 100.0)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vehicles:
+    """Vehicles on their rounds through the streets around their depot."""
+
+    reach_m: Annotated[read.Span, read.span(10.0, 20_000.0)]
+    lap_ms: Annotated[int, read.duration(at_least=MINUTE_MS)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """A storm cell: an elliptic heap of rain that crosses the city."""
+
+    peak_mm_h: Annotated[read.Span, read.span(0.0, 400.0)]
+    arrives_ms: Annotated[read.Span, read.span_of_durations()]
+    speed_km_h: Annotated[read.Span, read.span(1.0, 120.0)]
+    heading_deg: Annotated[read.Span, read.span(0.0, 360.0)]
+    length_km: Annotated[read.Span, read.span(0.2, 60.0)]
+    width_km: Annotated[read.Span, read.span(0.2, 60.0)]
+    lifetime_ms: Annotated[read.Span, read.span_of_durations()]
+    beside_m: Annotated[read.Span, read.span(-20_000.0, 20_000.0)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Storm:
+    """Steady rain over the region, and cells; the seed picks the underpass over which the cells pass."""
+
+    steady_mm_h: Annotated[read.Span, read.span(0.0, 50.0)]
+    begins_ms: Annotated[int, read.duration(signed=True)]
+    ends_ms: Annotated[int, read.duration(signed=True)]
+    ripple: Annotated[float, read.number(0.0, 1.0)] = 0.2
+    cells: Annotated[tuple[Cell, ...], read.listing(read.section(Cell))]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Basin:
+    """How a low place takes its water.
+
+    Sizes are mm over the part of the catchment that runs off, so that a place of any size behaves alike: drain, pump
+    in mm/h; pipe; what stands at 1 m (the flat approaches count).
+    """
+
+    concentration_ms: Annotated[read.Span, read.span_of_durations()]
+    drain_mm_h: Annotated[read.Span, read.span(0.0, 500.0)]
+    pipe_mm: Annotated[read.Span, read.span(0.01, 100.0)]
+    pump_mm_h: Annotated[read.Span, read.span(0.0, 500.0)] = NO_PUMPS
+    pump_from_cm: Annotated[float, read.number(0.0)] = 5.0
+    storage_mm: Annotated[read.Span, read.span(0.01, 10_000.0)]
+    shape: Annotated[read.Span, read.span(1.0, 6.0)]
+    crest_cm: Annotated[read.Span, read.span(1.0, 500.0)]
+    crest_m_ha: Annotated[read.Span, read.span(0.0, 100.0)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PumpFault:
+    """Pumps of the underpass under the storm fail: from when, for how long, what share of them runs then and after."""
+
+    from_ms: Annotated[int, read.duration(signed=True)]
+    lasts_ms: Annotated[int, read.duration()]
+    left: Annotated[float, read.number(0.0, 1.0)] = 0.0
+    mended: Annotated[float, read.number(0.0, 1.0)] = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Water:
+    """Where rain goes: underpasses, low points of roads, and what drain gauges hang in."""
+
+    underpass: Annotated[Basin, read.section(Basin)]
+    road: Annotated[Basin, read.section(Basin)]
+    drain: Annotated[Basin, read.section(Basin)]
+    pump_fault: Annotated[PumpFault | None, read.section(PumpFault)] = None
+    camera_reach_m: Annotated[float, read.number(1.0, 5_000.0)] = 200.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leak:
+    """Gas seeps out of a pipe: how it grows, where it gathers, how it is blown away, when it is mended."""
+
+    begins_ms: Annotated[read.Span, read.span_of_durations()]
+    rate_m3_h: Annotated[read.Span, read.span(0.01, 1_000.0)]
+    grows_ms: Annotated[read.Span, read.span_of_durations()]
+    soil_delay_ms: Annotated[read.Span, read.span_of_durations()]
+    reach_m: Annotated[read.Span, read.span(1.0, 1_000.0)]
+    found_share: Annotated[read.Span, read.span(0.0, 1.0)]
+    wind_air_changes_h: Annotated[float, read.number(0.0, 100.0)] = 0.25
+    pipe_flow_m3_h: Annotated[read.Span, read.span(1.0, 1_000_000.0)]
+    pipe_loss_kpa_km: Annotated[read.Span, read.span(0.01, 1_000.0)]
+    isolated_after_ms: Annotated[read.Span, read.span_of_durations()]
+    mended_after_ms: Annotated[read.Span, read.span_of_durations()]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calls:
+    """Citizens who call about what they see: how many an hour at a danger of a half, and what they say."""
+
+    per_hour: Annotated[float, read.number(0.0, 10_000.0)]
+    half_at: Annotated[float, read.number(0.0)]
+    category: Annotated[str, read.text()]
+    says: Annotated[tuple[str, ...], read.listing(read.text())]
+
+
+FAULTS = ("drop_out", "drift", "stuck", "noise", "clock_skew", "duplicate", "disorder", "gateway_outage")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """One fault of the field: which sensors (by kind and share), when, and how bad."""
+
+    fault: Annotated[str, read.choice(FAULTS)]
+    kinds: Annotated[tuple[str, ...], read.listing(read.kind())] = ()
+    share: Annotated[float, read.number(0.0, 1.0)] = 1.0
+    chance: Annotated[float, read.number(0.0, 1.0)] = 1.0
+    from_ms: Annotated[int | None, read.duration(signed=True)] = None
+    lasts_ms: Annotated[int | None, read.duration()] = None
+    by: Annotated[float, read.number()] = 0.0
+    by_ms: Annotated[int, read.duration(signed=True)] = 0
+    back_fill: Annotated[bool, read.flag()] = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """A whole scenario. `lasts` is the story; the stream itself has no end."""
+
+    name: Annotated[str, read.name()]
+    title: Annotated[str, read.text()]
+    starts_ms: Annotated[int, read.moment()]
+    utc_offset_h: Annotated[float, read.number(-14.0, 14.0)] = 8.0
+    lasts_ms: Annotated[int, read.duration(at_least=MINUTE_MS)]
+    prelude: Annotated[Prelude, read.section(Prelude)] = Prelude()
+    wind: Annotated[Wind, read.section(Wind)]
+    signals: Annotated[Mapping[str, Signal], read.table(read.kind(), read.section(Signal))]
+    bins: Annotated[Bins, read.section(Bins)]
+    vehicles: Annotated[Vehicles, read.section(Vehicles)]
+    storm: Annotated[Storm | None, read.section(Storm)] = None
+    water: Annotated[Water | None, read.section(Water)] = None
+    leak: Annotated[Leak | None, read.section(Leak)] = None
+    calls: Annotated[Calls | None, read.section(Calls)] = None
+    faults: Annotated[tuple[Fault, ...], read.listing(read.section(Fault))] = ()
+
+
+def draw(span: read.Span, generator: Generator) -> float:
+    """Draw one number of a span; a span of one number also takes one draw, so that the others stay where they are."""
+    return span.low + (span.high - span.low) * float(generator.random())
