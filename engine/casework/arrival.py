@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
+from sqlalchemy.exc import SQLAlchemyError
 
 from engine.casework import merging
 from engine.casework.alertlog import Change, Mark, Still, parse
@@ -71,7 +72,7 @@ class Arrival:
                 self._one(record, item)
             except Unprocessable as fault:
                 self._set_aside(record, fault, item.t if isinstance(item, Change) else record.log_time)
-            except PlanUnknown:
+            except (PlanUnknown, SQLAlchemyError, MemoryError):
                 raise
             except Exception as fault:
                 raise Poison(record.offset, fault) from fault

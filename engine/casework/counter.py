@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -13,15 +13,16 @@ from sqlalchemy import Connection, select
 from engine.casework import merging, moves
 from engine.casework.arrival import open_case
 from engine.casework.clerk import Clerk
-from engine.casework.desk import Desk, short_hash
+from engine.casework.desk import Desk, Episode, short_hash
 from engine.casework.directory import Directory, category, known_categories
 from engine.casework.errors import Refused
 from engine.casework.model import LEVEL_OF, CaseState, Move, Note
-from engine.casework.people import Actor, may, may_report
+from engine.casework.people import Actor, may, may_report, visible
 from engine.casework.schema import cases, command
 from engine.casework.schema import report as report_table
 
-KEY_LIMIT = 255
+KEY_LIMIT = 200
+KEYLESS = "\t"  # begins the key that a request without one is noted under; a given key cannot begin so
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -70,8 +71,9 @@ class Counter:
         if case is None:
             raise Refused("no_such_case", 404, f"没有案件 {case_id[:40]}")
         request = _digest({"case": case_id, "move": move, "args": dict(raw)})
-        done = self._done(actor, key, request)
-        if done is not None:
+        if self._done(actor, key, request) is not None:
+            if not visible(actor, case).allowed:
+                raise _forbidden(visible(actor, case).reason)
             return case
         override = raw.get("override") is True
         decision = may(actor, kind, case, override=override)
@@ -124,16 +126,19 @@ class Counter:
         self.clerk.record(target, Note.ABSORBED, t_ms, actor=actor, data={"from": case.id, **told})
 
     def _unmerge(self, case: CaseState, actor: Actor, note: str | None, t_ms: int) -> None:
-        inside = self._gathered(case.id)
-        episodes = self.desk.load_episodes_of_homes(inside)
         holder = self._root(case)
-        alerts = {episode.id: episode.level for episode in episodes if episode.level}
-        for episode in episodes:
+        everything = self.desk.load_episodes_of_case(holder.id)
+        own = self.desk.load_episodes_of_homes(self._gathered(case.id))
+        left = {episode.signal for episode in everything if episode not in own}
+        for episode in own:
             episode.case = case.id
             self.desk.touch(episode)
-        data = {"from": holder.id, "alerts": alerts}
+        alerts = {episode.id: episode.level for episode in own if episode.level}
+        cleared = [episode.cleared_t for episode in own if episode.cleared_t is not None]
+        data = {"from": holder.id, "alerts": alerts, "unproven": unproven(own), "cleared_t": max(cleared, default=None)}
         self.clerk.record(case, Move.UNMERGE, t_ms, actor=actor, note=note, data=data)
-        released = {"from": case.id, "alerts": sorted(alerts)}
+        signals = sorted({episode.signal for episode in own} - left)
+        released = {"from": case.id, "alerts": sorted(alerts), "signals": signals}
         self.clerk.record(holder, Note.RELEASED, t_ms, actor=actor, data=released)
         self.desk.load_keys(case.keys)
         self.desk.take_free_keys(case, but=holder.id)
@@ -230,7 +235,7 @@ class Counter:
     def _keep(self, report: Report, grid: str | None, actor: Actor, case: CaseState, key: str, t_ms: int) -> None:
         row = {name: getattr(report, name) for name in ("source", "category", "text", "lon", "lat")}
         row |= {"contact_name": report.contact_name, "contact_phone": report.contact_phone, "grid": grid}
-        row |= {"id": _report_id(actor, key), "case": case.id, "incident": case.incident, "t": t_ms}
+        row |= {"id": report_id(actor.name, key), "case": case.id, "incident": case.incident, "t": t_ms}
         self.desk.add(report_table, row)
 
     # --- requests made twice
@@ -266,7 +271,7 @@ class Counter:
             "area": actor.area,
             "department": actor.department,
         }
-        row |= {"key": key or f"{case.id}:{seq}", "request": request, "case": case.id, "seq": seq}
+        row |= {"key": key or f"{KEYLESS}{case.id}:{seq}", "request": request, "case": case.id, "seq": seq}
         row |= {"move": str(move), "args": msgspec.json.encode(args).decode(), "t": t_ms}
         self.desk.add(command, row | {"position": self.clerk.position})
 
@@ -323,5 +328,12 @@ def _digest(request: dict[str, Any]) -> str:
     return hashlib.sha256(msgspec.json.encode(request, order="deterministic")).hexdigest()
 
 
-def _report_id(actor: Actor, key: str) -> str:
-    return hashlib.sha256(f"{actor.name}\n{key}".encode()).hexdigest()
+def unproven(episodes: Iterable[Episode]) -> list[str]:
+    """Return the signals whose latest episode was cleared, but not by a reading."""
+    latest = {episode.signal: episode for episode in sorted(episodes, key=lambda e: (e.raised_t, e.id))}
+    return sorted(name for name, last in latest.items() if not last.level and last.cause != "reading")
+
+
+def report_id(actor: str, key: str) -> str:
+    """Return the id of a report's row: SHA-256 of who and which request."""
+    return hashlib.sha256(f"{actor}\n{key}".encode()).hexdigest()

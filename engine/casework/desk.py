@@ -44,6 +44,11 @@ class Episode(msgspec.Struct):
     drill: bool
     plan: str
 
+    @property
+    def signal(self) -> str:
+        """Return whose state it is: rule, sensor and kind."""
+        return f"{self.rule}|{self.sensor}|{self.kind}"
+
 
 _SCALARS = tuple(
     column.name for column in schema.cases.columns if column.name not in ("keys", "unproven", "priorities")

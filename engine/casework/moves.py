@@ -93,6 +93,8 @@ def parse_args(move: Move, raw: Mapping[str, Any]) -> Args:
         raise Refused("due_required", 422, "延期须给出新的时限（due，毫秒）")
     if move == Move.MERGE and not args.into:
         raise Refused("into_required", 422, "并案须指明并入的案件（into）")
+    if move == Move.COMMENT and not (args.note or args.reason):
+        raise Refused("note_required", 422, "批注须有内容（note）")
     if move == Move.ATTACH and not args.photos:
         raise Refused("photos_required", 422, "附件须给出网址（photos）")
     return args

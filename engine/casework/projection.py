@@ -173,6 +173,7 @@ def _unmerge(state: CaseState, event: Event) -> None:
     state.state, state.unmerge_to = State(state.unmerge_to or State.REPORTED), None
     state.merged_into = state.closed_t = None
     state.alerts = dict(event.data["alerts"])
+    state.unproven, state.cleared_t = event.data["unproven"], event.data["cleared_t"]
     _set_level(state)
 
 
@@ -188,6 +189,7 @@ def _absorbed(state: CaseState, event: Event) -> None:
 def _released(state: CaseState, event: Event) -> None:
     for episode in event.data["alerts"]:
         state.alerts.pop(episode, None)
+    state.unproven = [signal for signal in state.unproven if signal not in event.data["signals"]]
     _set_level(state)
 
 

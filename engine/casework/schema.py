@@ -312,4 +312,5 @@ sensor_value = Table(
     Column("v", Float(53), nullable=False),
     Column("level", Integer, nullable=False),
     Index("ix_sensor_value_t", "t"),
+    sqlite_with_rowid=False,
 )

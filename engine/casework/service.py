@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, delete, func, insert, select, update
 
-from engine.casework import outbox, queries, schema, tokens
+from engine.casework import outbox, queries, schema, tokens, values
 from engine.casework.arrival import AlertRecord, Arrival, Clock, Poison
 from engine.casework.counter import Counter, Report, allowed
 from engine.casework.desk import Desk
@@ -20,6 +20,7 @@ from engine.casework.plans import Plans
 from engine.casework.queries import CaseFilter
 from engine.casework.store import Store
 from engine.casework.story import case_view
+from engine.casework.values import SensorValue, Series
 from engine.casework.views import AlertPage, CaseDetail, CasePage, CaseView, ChangeView, Counts
 
 __all__ = ["AlertRecord", "Applied", "CaseFilter", "Casework", "OutboxRow", "Report", "Settings"]
@@ -220,6 +221,21 @@ class Casework:
         """Return recent alert changes with an offset above `after`, ascending; after=-1: the latest `limit`."""
         with self.store.read() as db:
             return queries.recent_changes(db, actor, after, limit)
+
+    def values(self, case_id: str, actor: Actor) -> list[Series] | None:
+        """Return the values of a case's sensors, from an hour before the first raise to the close, for charts."""
+        with self.store.read() as db:
+            if queries.one_case(db, case_id, actor) is None:
+                return None
+            return values.values_of_case(db, case_id)
+
+    def keep_values(self, rows: Iterable[SensorValue]) -> int:
+        """Keep last values of sensors for charts; return how many were new. No decision reads them."""
+        return values.keep_values(self.store, rows)
+
+    def trim_values(self, *, now_ms: int) -> int:
+        """Drop values older than a day that belong to no case's story; return how many."""
+        return values.trim_values(self.store, now_ms)
 
     def counts(self) -> Counts:
         """Return figures for metrics."""

@@ -84,6 +84,7 @@ def upgrade() -> None:
         sa.Column("v", sa.Float(precision=53), nullable=False),
         sa.Column("level", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("sensor", "kind", "t", name=op.f("pk_sensor_value")),
+        sqlite_with_rowid=False,
     )
     op.create_index("ix_sensor_value_t", "sensor_value", ["t"], unique=False)
     op.create_table(
