@@ -180,7 +180,10 @@ class City:
 
     @cached_property
     def grids(self) -> GridSet:
-        """Its unit grids; properties: name, street, street_name, community, community_name, department, officer, size_m."""
+        """Its unit grids.
+
+        Properties: name, street, street_name, community, community_name, department (its street's), officer, size_m.
+        """
         with np.load(self.path("grids.npz")) as pack:
             vertex = pack["vertex"]
             ends = [pack[name] for name in ("ring", "part", "row")]

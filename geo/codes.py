@@ -48,7 +48,7 @@ class GridCode:
 
     @property
     def street_class(self) -> StreetClass:
-        """001-099 subdistrict, 100-199 town, 200-399 township, above that units that stand beside them (farms, zones)."""
+        """001-099 subdistrict, 100-199 town, 200-399 township, above that units beside them (farms, zones)."""
         number = int(self.street)
         if number < 100:
             return StreetClass.SUBDISTRICT
@@ -85,7 +85,8 @@ def generate(community: str, lon_e7: npt.ArrayLike, lat_e7: npt.ArrayLike, row_e
     """Give each grid of one community (12 digits) its code: serials run from west to east, rows from north to south.
 
     lon_e7, lat_e7 are the grids' middles, [n]. A row takes what lies less than `row_e7` south of its northernmost
-    middle. The answer follows the order of the input. Raises BadCode for a community that is not 12 digits or more than 999 grids.
+    middle. The answer follows the order of the input. Raises BadCode for a community that is not 12 digits, and for
+    more than 999 grids.
     """
     lon, lat = np.asarray(lon_e7, np.int64), np.asarray(lat_e7, np.int64)
     if lon.size > MAX_SERIAL:

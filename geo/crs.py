@@ -1,7 +1,7 @@
 """Coordinate systems of Chinese city data, and whole-number coordinates.
 
-`wgs84` and `cgcs2000` are equal at our accuracy. `gcj02` (state maps, phones) lies 200-700 m off, `bd09` (Baidu) further.
-Both are functions of the WGS-84 place; their inverses have no closed form and are iterated.
+`wgs84` and `cgcs2000` are equal at our accuracy. `gcj02` (state maps, phones) lies 200-700 m off, `bd09` (Baidu)
+further. Both are functions of the WGS-84 place; their inverses have no closed form and are iterated.
 """
 
 from __future__ import annotations

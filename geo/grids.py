@@ -29,7 +29,9 @@ class GridSet:
     properties: by row, what the source said of the grid (name, street, community, department, officer, ...).
     """
 
-    def __init__(self, codes: Sequence[str], polygons: Polygons, properties: Sequence[Mapping[str, Any]] | None = None) -> None:
+    def __init__(
+        self, codes: Sequence[str], polygons: Polygons, properties: Sequence[Mapping[str, Any]] | None = None
+    ) -> None:
         if len(codes) != len(polygons) or list(codes) != sorted(set(codes)):
             raise GeoError("grids need one polygon for each code, and codes that ascend without repeats")
         self.codes: tuple[str, ...] = tuple(codes)

@@ -1,19 +1,21 @@
 """Exact index from points to polygons, for batches.
 
-A raster lies over the polygons. A cell that no border touches holds the one answer for all of it. A border cell lists its
-polygons in ascending order, each with the edges that touch the cell and with whether the cell's anchor lies inside; the test
-counts the edges between the point and the anchor.
+A raster lies over the polygons. A cell that no border touches holds the one answer for all of it. A border cell lists
+its polygons in ascending order, each with the edges that touch the cell and with whether the cell's anchor lies inside;
+the test counts the edges between the point and the anchor.
 """
 
 from __future__ import annotations
 
+from types import ModuleType
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from geo import raster
 from geo.polygons import Polygons
+
+Int32s = npt.NDArray[np.int32]
 
 _MAX_CELLS: Final = 1 << 22
 _CELLS_ACROSS: Final = 8  # of a middling polygon
@@ -28,22 +30,33 @@ class PolygonIndex:
     def __init__(self, polygons: Polygons) -> None:
         bounds = polygons.bounds().astype(np.int64)
         self._frame = _frame(bounds)
+        raster = _kernels()
+        x1, y1, x2, y2 = _edges(polygons)
         first_edge = polygons.ring[polygons.part[polygons.row]].astype(np.int64)
-        shape = (*_edges(polygons), first_edge, bounds, self._frame)
         count = np.zeros(int(self._frame[4] * self._frame[5]), np.int32)
-        edges = raster.paint(*shape, count, np.empty((0, 4), np.int32), np.empty((0, 4), np.int32))
+        nothing = np.empty((0, 4), np.int32)
+        edges = raster.paint(x1, y1, x2, y2, first_edge, bounds, self._frame, count, nothing, nothing)
         first = np.concatenate([[0], np.cumsum(count, dtype=np.int64)]).astype(np.int32)
         self._entry = np.empty((int(first[-1]), 4), np.int32)
         self._edge = np.empty((edges, 4), np.int32)
-        raster.paint(*shape, first[:-1].copy(), self._entry, self._edge)
+        raster.paint(x1, y1, x2, y2, first_edge, bounds, self._frame, first[:-1].copy(), self._entry, self._edge)
         self._cell, self._border = raster.settle(first, self._entry)
 
     def locate(self, lon_e7: npt.NDArray[np.int32], lat_e7: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
         """The row of the polygon that holds each point, int32[n]; -1 for none and for NO_PLACE."""
         x, y = np.ascontiguousarray(lon_e7, np.int32), np.ascontiguousarray(lat_e7, np.int32)
         if x.shape != y.shape or x.ndim != 1:
-            raise ValueError(f"lon_e7 and lat_e7 must be one-dimensional and of one length; got {x.shape} and {y.shape}")
-        return raster.locate(x, y, self._frame, self._cell, self._border, self._entry, self._edge)
+            raise ValueError(f"lon_e7 and lat_e7 must be of one length; got shapes {x.shape} and {y.shape}")
+        rows: npt.NDArray[np.int32] = _kernels().locate(
+            x, y, self._frame, self._cell, self._border, self._entry, self._edge
+        )
+        return rows
+
+
+def _kernels() -> ModuleType:
+    from geo import raster  # compiled code is loaded by those who ask for a place
+
+    return raster
 
 
 def _frame(bounds: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
@@ -66,7 +79,7 @@ def _shift(sizes: npt.NDArray[np.int64]) -> int:
     return max(1, int(np.median(sizes)) // _CELLS_ACROSS).bit_length() - 1
 
 
-def _edges(p: Polygons) -> tuple[npt.NDArray[np.int32], ...]:
+def _edges(p: Polygons) -> tuple[Int32s, Int32s, Int32s, Int32s]:
     """x1, y1, x2, y2 of every edge, int32[v]; edge i starts at vertex i."""
     following = np.arange(1, p.x.size + 1)
     following[p.ring[1:] - 1] = p.ring[:-1]

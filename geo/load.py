@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import gzip
 import math
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 import orjson
-import shapely
 
 from geo import E7, crs
 from geo.errors import Fault, FileRefused
@@ -31,7 +32,7 @@ Ring = list[tuple[int, int]]
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """The polygons of a file, in its order, with the properties and ids of their features; `crs` is what they came in."""
+    """The polygons of a file, in its order, with properties and ids of their features; `crs` is what they came in."""
 
     file: str
     crs: str
@@ -43,10 +44,10 @@ class Layer:
 def load_polygons(path: Path, declared: str | None = None, assume: str | None = None) -> Layer:
     """Read a GeoJSON file (.geojson, .json, or .gz of one) of Polygons and MultiPolygons.
 
-    The coordinate system comes from `declared` (a --crs flag) or the file's `crs` member (EPSG:4326, CRS84, EPSG:4490, or one
-    of `geo.crs.NAMES`); `assume` stands in for files that name none, for callers whose files have been imported already.
-    Coordinates are turned to WGS-84 and rounded to 1e-7 degrees; altitudes are dropped.
-    Raises FileRefused with every fault: no or two different coordinate systems, too large, nested too deep, not GeoJSON, not
+    The coordinate system comes from `declared` (a --crs flag) or the file's `crs` member (EPSG:4326, CRS84, EPSG:4490,
+    or one of `geo.crs.NAMES`); `assume` stands in for files that name none, for callers whose files have been imported
+    already. Coordinates are turned to WGS-84 and rounded to 1e-7 degrees; altitudes are dropped.
+    Raises FileRefused with every fault: no or two coordinate systems, too large, nested too deep, not GeoJSON, not
     finite, off the earth (with a hint if lon and lat look swapped), rings that do not close, self-intersections.
     """
     return parse_polygons(_read(path), str(path), declared, assume)
@@ -73,6 +74,8 @@ def parse_polygons(data: bytes, file: str, declared: str | None = None, assume: 
 
 def invalid(polygons: Polygons) -> Iterator[tuple[int, str]]:
     """(row, reason) of each polygon that is not valid, judged on the whole numbers."""
+    import shapely
+
     shapes = as_shapely(polygons)
     for index in np.flatnonzero(~shapely.is_valid(shapes)).tolist():
         yield index, _in_degrees(str(shapely.is_valid_reason(shapes[index])))
@@ -80,6 +83,8 @@ def invalid(polygons: Polygons) -> Iterator[tuple[int, str]]:
 
 def as_shapely(polygons: Polygons) -> npt.NDArray[np.object_]:
     """shapely MultiPolygons, object[n], whose coordinates are the whole numbers themselves (exact in doubles)."""
+    import shapely  # takes its time to load, and only loading and checking need it
+
     xy = np.stack([polygons.x, polygons.y], axis=1).astype(np.float64)
     ring_of_vertex = np.repeat(np.arange(polygons.ring.size - 1), np.diff(polygons.ring))
     rings = shapely.linearrings(xy, indices=ring_of_vertex)
@@ -121,11 +126,10 @@ class _Report:
 def _read(path: Path) -> bytes:
     try:
         with path.open("rb") as raw:
-            stream = gzip.open(raw) if path.suffix == ".gz" else raw
-            data: bytes = stream.read(MAX_BYTES + 1)
-    except (OSError, EOFError) as error:
+            stream = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw
+            return stream.read(MAX_BYTES + 1)
+    except (OSError, EOFError, zlib.error) as error:
         raise FileRefused([Fault(str(path), "", "the file must be readable", str(error))]) from error
-    return data
 
 
 def _document(data: bytes, report: _Report) -> dict[str, Any]:
@@ -137,7 +141,8 @@ def _document(data: bytes, report: _Report) -> dict[str, Any]:
     try:
         document = orjson.loads(data.removeprefix(b"\xef\xbb\xbf"))
     except orjson.JSONDecodeError as error:
-        raise FileRefused([Fault(report.file, f"line {error.lineno}, column {error.colno}", "must be JSON", error.msg)]) from error
+        place = f"line {error.lineno}, column {error.colno}"
+        raise FileRefused([Fault(report.file, place, "must be JSON", error.msg)]) from error
     if not isinstance(document, dict):
         report.add("", "must be a GeoJSON object", type(document).__name__)
         report.stop_if_faulty()
@@ -243,7 +248,8 @@ def _shape(geometry: object, where: str, report: _Report) -> list[list[npt.NDArr
         if not isinstance(rings, list) or not rings:
             report.add(name, "must have a ring", rings)
             continue
-        out.append([ring for r, raw in enumerate(rings) if (ring := _ring(raw, f"{name} ring {r}", report)) is not None])
+        found = [_ring(raw, f"{name} ring {r}", report) for r, raw in enumerate(rings)]
+        out.append([ring for ring in found if ring is not None])
     return out
 
 
@@ -258,11 +264,16 @@ def _ring(raw: object, where: str, report: _Report) -> npt.NDArray[np.float64] |
     ring = np.array([position[:2] for position in raw], np.float64)
     if raw[0][:2] != raw[-1][:2]:
         report.add(where, "is not closed: the last position must equal the first", f"{raw[0]} and {raw[-1]}")
-    lon, lat = np.abs(ring[:, 0]).max(), np.abs(ring[:, 1]).max()
-    if lon > 180 or lat > 90:
-        hint = " (are lon and lat swapped? lon comes first)" if lat > 90 and lat <= 180 and lon <= 90 else ""
-        report.add(where, f"lon must be within 180 and lat within 90{hint}", f"{raw[int(np.abs(ring).max(axis=1).argmax())]}")
+    _check_on_earth(ring, where, report)
     return ring
+
+
+def _check_on_earth(ring: npt.NDArray[np.float64], where: str, report: _Report) -> None:
+    lon, lat = np.abs(ring).max(axis=0)
+    if lon > 180 or lat > 90:
+        hint = "; are they swapped? lon comes first" if lon <= 90 and lat <= 180 else ""
+        worst = ring[int(np.maximum(np.abs(ring[:, 0]) / 180, np.abs(ring[:, 1]) / 90).argmax())]
+        report.add(where, f"lon must be within 180 and lat within 90 degrees{hint}", str(worst.tolist()))
 
 
 def _is_position(position: object) -> bool:
@@ -287,8 +298,12 @@ def _whole_numbers(
     pairs = iter(zip(x.tolist(), y.tolist(), strict=True))
     out = []
     for where, parts in zip(wheres, shapes, strict=True):
-        out.append([[_open(r, [next(pairs) for _ in range(len(ring))], where, report) for r, ring in enumerate(p)] for p in parts])
+        out.append([_open_part(where, [list(islice(pairs, len(ring))) for ring in part], report) for part in parts])
     return out
+
+
+def _open_part(where: str, rings: Sequence[Ring], report: _Report) -> list[Ring]:
+    return [_open(f"{where} ring {r}", ring, report) for r, ring in enumerate(rings)]
 
 
 def _refuse_swapped(positions: npt.NDArray[np.float64], report: _Report) -> None:
@@ -300,12 +315,12 @@ def _refuse_swapped(positions: npt.NDArray[np.float64], report: _Report) -> None
         report.add("", "lon comes first, then lat; are they swapped?", f"{positions[0].tolist()}")
 
 
-def _open(number: int, ring: Ring, where: str, report: _Report) -> Ring:
+def _open(where: str, ring: Ring, report: _Report) -> Ring:
     vertices = [v for before, v in zip([ring[-1], *ring], ring, strict=False) if v != before]
     if vertices and vertices[0] == vertices[-1]:
         vertices.pop()
     if len(vertices) < 3 or twice_area(vertices) == 0:
-        report.add(f"{where} ring {number}", f"has no area at 1/{E7} degrees", f"{len(vertices)} different positions")
+        report.add(where, f"has no area at 1/{E7} degrees", f"{len(vertices)} different positions")
         return [(0, 0), (1, 0), (0, 1)]
     return vertices
 

@@ -12,7 +12,6 @@ import numpy.typing as npt
 from geo import E7
 from geo.errors import GeoError
 
-type_name: Final = "MultiPolygon"
 Ring = Sequence[tuple[int, int]]
 _MAGIC: Final = b"tongguan polygons 1\n"
 
@@ -38,9 +37,10 @@ class Polygons:
 
     @classmethod
     def build(cls, rows: Sequence[Sequence[Sequence[Ring]]]) -> Polygons:
-        """Lay out rows → parts → rings → (x, y) pairs of whole numbers; rings come open and are put in canonical form.
+        """Lay out rows → parts → rings → (x, y) pairs of whole numbers; rings come open, and leave in canonical form.
 
-        Canonical: a shell runs counter-clockwise and a hole clockwise, each from its least vertex; holes and parts are sorted.
+        Canonical: a shell runs counter-clockwise and a hole clockwise, each from its least vertex; holes and parts are
+        sorted.
         """
         flat: list[tuple[int, int]] = []
         ring, part, row = [0], [0], [0]
@@ -89,7 +89,7 @@ class Polygons:
         ]
         if len(parts) == 1:
             return {"type": "Polygon", "coordinates": parts[0]}
-        return {"type": type_name, "coordinates": parts}
+        return {"type": "MultiPolygon", "coordinates": parts}
 
     def take(self, rows: npt.NDArray[np.intp]) -> Polygons:
         """These polygons, in this order."""
@@ -121,7 +121,9 @@ class Polygons:
         return cls(x, y, ring, part, row)
 
 
-def _gather(ends: npt.NDArray[np.int32], rows: npt.NDArray[np.intp]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.int32]]:
+def _gather(
+    ends: npt.NDArray[np.int32], rows: npt.NDArray[np.intp]
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.int32]]:
     """Members of the chosen groups, and the ends of the groups in that list."""
     sizes = np.diff(ends)[rows]
     new_ends = np.concatenate([[0], np.cumsum(sizes)])

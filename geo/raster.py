@@ -1,8 +1,9 @@
 """Compiled kernels of the polygon index.
 
-Everything is decided on whole numbers. With |x| <= 1.8e9 and |y| <= 0.9e9 a product of two differences stays below 2**63;
-products are compared, never subtracted. A cell covers x from `low` to `high`, both included, likewise y. Its anchor is the
-point (high + 1 - d, low + e) with d << e << 1: no vertex lies on a line through it, so no crossing is doubtful.
+Everything is decided on whole numbers. With |x| <= 1.8e9 and |y| <= 0.9e9 a product of two differences stays below
+2**63; products are compared, never subtracted. A cell covers x from `low` to `high`, both included, likewise y. Its
+anchor is the point (high + 1 - d, low + e) with d << e << 1: no vertex lies on a line through it, so no crossing is
+doubtful.
 """
 
 from __future__ import annotations
@@ -13,13 +14,14 @@ from numba import njit
 
 Int32s = npt.NDArray[np.int32]
 Int64s = npt.NDArray[np.int64]
+Whole = int | np.int64
 
 _EDGES = "int32[::1], int32[::1], int32[::1], int32[::1]"
 _OUTSIDE = -1
 
 
 @njit("int64(int64, int64, int64, int64, int64, int64)", cache=True, nogil=True, inline="always")
-def _side(x: int, y: int, x1: int, y1: int, x2: int, y2: int) -> int:
+def _side(x: Whole, y: Whole, x1: Whole, y1: Whole, x2: Whole, y2: Whole) -> int:
     """On which side of the line 1→2 the point lies: 1 left, -1 right, 0 on it."""
     rise = (x2 - x1) * (y - y1)
     run = (x - x1) * (y2 - y1)
@@ -27,7 +29,7 @@ def _side(x: int, y: int, x1: int, y1: int, x2: int, y2: int) -> int:
 
 
 @njit("int64(int64, int64, int64, int64, int64, int64)", cache=True, nogil=True, inline="always")
-def _side_moved(x: int, y: int, x1: int, y1: int, x2: int, y2: int) -> int:
+def _side_moved(x: Whole, y: Whole, x1: Whole, y1: Whole, x2: Whole, y2: Whole) -> int:
     """The side of (x - d, y + e); never 0."""
     side = _side(x, y, x1, y1, x2, y2)
     if side != 0:
@@ -38,11 +40,11 @@ def _side_moved(x: int, y: int, x1: int, y1: int, x2: int, y2: int) -> int:
 
 
 @njit("int64(int64, int64, int64, int64, int64, int64[::1])", cache=True, nogil=True)
-def _columns_west(x1: int, y1: int, x2: int, y2: int, low: int, frame: Int64s) -> int:
+def _columns_west(x1: Whole, y1: Whole, x2: Whole, y2: Whole, low: Whole, frame: Int64s) -> Whole:
     """How many columns have their anchor west of the place where this edge crosses the band's lower line."""
     west, shift, columns = frame[0], frame[2], frame[4]
     x = x1 + (x2 - x1) * ((low - y1) / (y2 - y1))
-    column = min(max((np.int64(x) - west) >> shift, 0), columns)
+    column: Whole = min(max((np.int64(x) - west) >> shift, np.int64(0)), columns)
     left = 1 if y2 > y1 else -1
     while column > 0 and _side_moved(west + (column << shift), low, x1, y1, x2, y2) != left:
         column -= 1
@@ -52,10 +54,13 @@ def _columns_west(x1: int, y1: int, x2: int, y2: int, low: int, frame: Int64s) -
 
 
 @njit("UniTuple(int64, 2)(int64, int64, int64, int64, int64, int64, int64[::1])", cache=True, nogil=True)
-def _columns_touched(x1: int, y1: int, x2: int, y2: int, low: int, high: int, frame: Int64s) -> tuple[int, int]:
-    """First and last column that the edge may touch between the band's lines; a unit too many at either end is harmless."""
+def _columns_touched(
+    x1: Whole, y1: Whole, x2: Whole, y2: Whole, low: Whole, high: Whole, frame: Int64s
+) -> tuple[Whole, Whole]:
+    """First and last column that the edge may touch between the band's lines, a unit too many at either end."""
     west, shift, columns = frame[0], frame[2], frame[4]
-    x_low, x_high = min(x1, x2), max(x1, x2)
+    x_low: Whole = min(x1, x2)
+    x_high: Whole = max(x1, x2)
     if y1 != y2:
         slope = (x2 - x1) / (y2 - y1)
         at_low = x1 + (max(min(y1, y2), low) - y1) * slope
@@ -66,7 +71,11 @@ def _columns_touched(x1: int, y1: int, x2: int, y2: int, low: int, high: int, fr
     return max(first, 0), min((x_high - west) >> shift, columns - 1)
 
 
-@njit(f"int64({_EDGES}, int64[::1], int64[:,::1], int64[::1], int32[::1], int32[:,::1], int32[:,::1])", cache=True, nogil=True)
+@njit(
+    f"int64({_EDGES}, int64[::1], int64[:,::1], int64[::1], int32[::1], int32[:,::1], int32[:,::1])",
+    cache=True,
+    nogil=True,
+)
 def paint(
     x1: Int32s,
     y1: Int32s,
@@ -81,11 +90,11 @@ def paint(
 ) -> int:
     """Enter each polygon into the cells that it touches or fills; return how many edges of cells that takes.
 
-    With an empty `entry` only count: place[cell] becomes the number of entries. Otherwise place[cell] is the cell's next free
-    entry, and entry rows are (polygon, anchor inside, first edge, end of edges), edge rows are x1, y1, x2, y2.
+    With an empty `edge` only count: place[cell] becomes the number of entries. Otherwise place[cell] is the cell's next
+    free entry, and entry rows are (polygon, anchor inside, first edge, end of edges), edge rows are x1, y1, x2, y2.
     """
     south, shift_y, columns = frame[1], frame[3], frame[4]
-    filling = entry.shape[0] > 0
+    filling = edge.shape[0] > 0
     touched = np.zeros(columns + 1, np.int32)
     crossed = np.zeros(columns + 1, np.uint8)
     slot = np.zeros(columns + 1, np.int64)
@@ -112,7 +121,8 @@ def paint(
             low = south + (band << shift_y)
             high = low + (1 << shift_y) - 1
             mine = members[band_end[band - bottom] : band_end[band - bottom + 1]]
-            west_end, east_end = columns, -1
+            west_end: Whole = columns
+            east_end: Whole = -1
             spans = np.empty((mine.shape[0], 2), np.int64)
             for i in range(mine.shape[0]):
                 e = mine[i]
@@ -146,7 +156,8 @@ def paint(
                 for i in range(mine.shape[0]):
                     for c in range(spans[i, 0], spans[i, 1] + 1):
                         e = mine[i]
-                        edge[slot[c], 0], edge[slot[c], 1], edge[slot[c], 2], edge[slot[c], 3] = x1[e], y1[e], x2[e], y2[e]
+                        edge[slot[c], 0], edge[slot[c], 1] = x1[e], y1[e]
+                        edge[slot[c], 2], edge[slot[c], 3] = x2[e], y2[e]
                         slot[c] += 1
     return used
 
@@ -155,8 +166,8 @@ def paint(
 def settle(first: Int32s, entry: Int32s) -> tuple[Int32s, Int32s]:
     """The answer of each cell, and the ends of the entries of border cells.
 
-    A cell is -1 (nothing there), a polygon (it fills the cell, and none with a smaller row touches it) or -2 - b: border cell b,
-    whose entries are border[2 * b] up to border[2 * b + 1].
+    A cell is -1 (nothing there), a polygon (it fills the cell, and none with a smaller row touches it) or -2 - b:
+    border cell b, whose entries are border[2 * b] up to border[2 * b + 1].
     """
     cells = first.shape[0] - 1
     cell = np.empty(cells, np.int32)
@@ -176,9 +187,11 @@ def settle(first: Int32s, entry: Int32s) -> tuple[Int32s, Int32s]:
 
 
 @njit("boolean(int64, int64, int64, int64, int32[:,::1], int64, int32[:,::1])", cache=True, nogil=True)
-def _contains(x: int, y: int, anchor_x: int, anchor_y: int, entry: Int32s, at: int, edge: Int32s) -> bool:
-    """Walk from the point east to the anchor line, then down to the anchor; count the edges crossed. Border is inside."""
-    inside = entry[at, 1] == 1
+def _contains(
+    x: Whole, y: Whole, anchor_x: Whole, anchor_y: Whole, entry: Int32s, at: Whole, edge: Int32s
+) -> bool:
+    """Walk from the point east to the anchor line and down to the anchor; count the edges crossed. Border is inside."""
+    inside = bool(entry[at, 1])
     for i in range(entry[at, 2], entry[at, 3]):
         x1, y1, x2, y2 = np.int64(edge[i, 0]), np.int64(edge[i, 1]), np.int64(edge[i, 2]), np.int64(edge[i, 3])
         if (y1 <= y) != (y2 <= y):
@@ -187,9 +200,10 @@ def _contains(x: int, y: int, anchor_x: int, anchor_y: int, entry: Int32s, at: i
                 return True
             if side != _side_moved(anchor_x, y, x1, y1, x2, y2):
                 inside = not inside
+        elif y == y1 and y == y2:
+            if min(x1, x2) <= x <= max(x1, x2):
+                return True
         elif (y == y1 and x == x1) or (y == y2 and x == x2):
-            return True
-        elif y == y1 and y == y2 and min(x1, x2) <= x <= max(x1, x2):
             return True
         if (x1 < anchor_x) != (x2 < anchor_x):
             low_side = _side_moved(anchor_x, anchor_y, x1, y1, x2, y2)

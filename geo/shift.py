@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-# Rectangles (west, south, east, north) in degrees that together cover China whole, and of its neighbours little more than
-# rectangles must. Drawn by hand from well-known border points; the shift is full inside and fades out over FADE degrees,
-# which keeps the function continuous and so invertible everywhere.
+# Rectangles (west, south, east, north) in degrees that together cover China whole, and of its neighbours little more
+# than rectangles must. Drawn by hand from well-known border points; the shift is full inside and fades out over FADE
+# degrees, which keeps the function continuous and so invertible everywhere.
 _CHINA = np.array(
     [
         # the two that hold most places come first
@@ -128,7 +128,7 @@ def forward(
 def inverse(
     lon: npt.NDArray[np.float64], lat: npt.NDArray[np.float64], baidu: bool
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """GCJ-02 (BD-09 if `baidu`) degrees to WGS-84: iterate p = q - offset(p) until p moves by less than 1e-11 degrees."""
+    """GCJ-02 (BD-09 if `baidu`) degrees to WGS-84: iterate p = q - offset(p) until p moves less than 1e-11 degrees."""
     out_lon, out_lat = np.empty_like(lon), np.empty_like(lat)
     for i in range(lon.shape[0]):
         x, y = lon[i], lat[i]

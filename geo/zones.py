@@ -76,7 +76,10 @@ class ZoneSet:
 
 
 def load_zones(folder: str | Path, *, assume: str | None = None) -> dict[str, ZoneSet]:
-    """Every `<set>.geojson` of a folder, by name in ascending order. Raises FileRefused with the faults of all files."""
+    """Every `<set>.geojson` of a folder, by name in ascending order.
+
+    Raises FileRefused with the faults of all files.
+    """
     sets: dict[str, ZoneSet] = {}
     faults: list[Fault] = []
     root = Path(folder)
@@ -100,4 +103,4 @@ def load_zones(folder: str | Path, *, assume: str | None = None) -> dict[str, Zo
 
 
 def _set_name(path: Path) -> str:
-    return next((path.name[: -len(s)] for s in sorted(_SUFFIXES, key=len, reverse=True) if path.name.endswith(s)), path.stem)
+    return path.name.removesuffix(".gz").removesuffix(".geojson")

@@ -30,7 +30,7 @@ def zone_sets(rng: np.random.Generator, ground: Ground) -> dict[str, bytes]:
 
 
 def _circles(rng: np.random.Generator, ground: Ground, count: int, radius_m: float, kind: str, name: str) -> bytes:
-    features = []
+    features: list[dict[str, Any]] = []
     while len(features) < count:
         x, y = rng.normal(0.0, 4200.0, 2)
         if rng.random() > ground.built(np.atleast_1d(x), np.atleast_1d(y))[0] or not ground.place(x, y)[2]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,7 +20,7 @@ from geo.polygons import Polygons
 from geo.synthetic import areas, communities, sensors, sites
 from geo.synthetic.communities import SEATS
 from geo.synthetic.ground import River, rivers, terrain
-from geo.synthetic.leaves import UNIT_M, Leaves, divide
+from geo.synthetic.leaves import UNIT_M, Leaves, Wanted, divide
 from geo.synthetic.noise import Noise
 from geo.terrain import Terrain
 
@@ -29,9 +29,18 @@ KEY: Final = "shengzhou"
 SENSORS: Final = 5000
 _FACTS: Final = Path(__file__).parent / "shengzhou.json"
 _MIDDLE: Final = (120.83, 29.60)
-_OFFICES: Final = {"gas": "市燃气管理服务中心", "drainage": "市排水管网管理处", "fire": "市消防救援大队", "sanitation": "市环境卫生管理处"} | {
-    "traffic": "市公安局交通警察大队", "urban": "市综合行政执法局", "emergency": "市应急管理局", "water": "市水利水电局", "power": "市供电公司"
-}  # fmt: skip
+_OFFICES: Final = {
+    "gas": "市燃气管理服务中心",
+    "drainage": "市排水管网管理处",
+    "fire": "市消防救援大队",
+    "sanitation": "市环境卫生管理处",
+    "traffic": "市公安局交通警察大队",
+    "urban": "市综合行政执法局",
+    "emergency": "市应急管理局",
+    "water": "市水利水电局",
+    "power": "市供电公司",
+}
+Field = Callable[[Floats, Floats], Floats]
 
 
 class _Divisions(msgspec.Struct, frozen=True):
@@ -44,7 +53,10 @@ class _Divisions(msgspec.Struct, frozen=True):
 
 
 def build(seed: int, folder: Path, rows: int = SENSORS) -> City:
-    """Write the city of this seed into a folder (made if missing): city.json, grids.npz, terrain.npz, sensors.csv, zones/."""
+    """Write the city of this seed into a folder, made if missing, with about `rows` rows in its registry.
+
+    Files: city.json, grids.npz, terrain.npz, sensors.csv, zones/<set>.geojson.
+    """
     facts = msgspec.json.decode(_FACTS.read_bytes(), type=_Divisions)
     rng = np.random.default_rng(seed)
     frame = LocalFrame.around(*_MIDDLE)
@@ -67,19 +79,20 @@ def build(seed: int, folder: Path, rows: int = SENSORS) -> City:
     return city
 
 
-def _built_up(rng: np.random.Generator) -> Any:
+def _built_up(rng: np.random.Generator) -> Field:
+    """How built-up a place is, 0..1."""
     ragged = Noise(rng, 1800.0)
 
     def built(x: Floats, y: Floats) -> Floats:
         core = np.clip((5600.0 + 900.0 * ragged(x, y) - np.hypot(x, y)) / 2600.0, 0.0, 1.0)
-        towns = np.max([np.clip((900.0 - np.hypot(x - sx, y - sy)) / 500.0, 0.0, 0.8) for sx, sy, _ in SEATS.values()], axis=0)
-        return np.maximum(core, towns)
+        nearest_town = np.min([np.hypot(x - sx, y - sy) for sx, sy, _ in SEATS.values()], axis=0)
+        return np.asarray(np.maximum(core, np.clip((900.0 - nearest_town) / 500.0, 0.0, 0.8)), np.float64)
 
     return built
 
 
-def _wanted(rng: np.random.Generator, land: Terrain) -> Any:
-    """How large a unit grid may be at a place: 1 (100 m) in the core and the middle of towns, up to 8 in the hills, 0 outside."""
+def _wanted(rng: np.random.Generator, land: Terrain) -> Wanted:
+    """How large a unit grid may be: 1 (100 m) in the core and the middle of towns, up to 8 in the hills, 0 outside."""
     ragged, outline = Noise(rng, 2400.0), Noise(rng, 6500.0)
 
     def wanted(x: Floats, y: Floats) -> npt.NDArray[np.int64]:
@@ -102,20 +115,23 @@ def _grids(rng: np.random.Generator, leaves: Leaves, facts: _Divisions) -> tuple
     for name in np.unique(community).tolist():
         mine = np.flatnonzero(community == name)
         row_e7 = int(np.median(leaves.size[mine]) * UNIT_M * 90)  # 1 m is about 90 units of latitude
-        for leaf, code in zip(mine.tolist(), codes.generate(f"{name:012d}", *middle[mine].T, row_e7), strict=True):
+        numbered = codes.generate(f"{name:012d}", middle[mine, 0], middle[mine, 1], row_e7)
+        for leaf, code in zip(mine.tolist(), numbered, strict=True):
             code_of[leaf] = code
     order = np.argsort(np.array(code_of))
     ordered = [code_of[i] for i in order.tolist()]
     officers, looks_after = communities.officers(rng, [code[:12] for code in ordered])
     size_m = (leaves.size[order] * int(UNIT_M)).tolist()
-    properties = [_properties(*args, officers, facts) for args in zip(ordered, looks_after, size_m, strict=True)]
+    rows = zip(ordered, looks_after, size_m, strict=True)
+    properties = [_properties(code, officer, size, facts) for code, officer, size in rows]
     return GridSet(ordered, polygons.take(order), properties), officers
 
 
-def _properties(code: str, officer: int, size_m: int, officers: list[str], facts: _Divisions) -> Mapping[str, Any]:
-    name = f"{facts.streets[code[:9]]}{facts.communities[code[:12]]}第{int(code[12:])}网格"
+def _properties(code: str, officer: int, size_m: int, facts: _Divisions) -> Mapping[str, Any]:
     community_name = facts.communities[code[:12]]
-    return {"name": name, "community": code[:12], "community_name": community_name, "officer": officer, "size_m": size_m}
+    name = f"{facts.streets[code[:9]]}{community_name}第{int(code[12:])}网格"
+    community = {"community": code[:12], "community_name": community_name}
+    return {"name": name, **community, "officer": officer, "size_m": size_m}
 
 
 def _write_terrain(path: Path, land: Terrain) -> None:
@@ -129,7 +145,7 @@ def _write_grids(path: Path, grids: GridSet) -> None:
     p = grids.polygons
     pairs, vertex = np.unique(np.stack([p.x, p.y], axis=1), axis=0, return_inverse=True)
     step = np.diff(pairs.astype(np.int64), axis=0, prepend=0).astype(np.int32)
-    arrays = {
+    arrays: dict[str, npt.NDArray[Any]] = {
         "dx": step[:, 0],
         "dy": step[:, 1],
         "vertex": vertex.ravel().astype(np.int32),

@@ -33,7 +33,10 @@ SEATS: Final[Mapping[str, tuple[float, float, float]]] = {
     "330683110": (13000, 7200, 0.85),
     "330683200": (-12200, -13200, 1.0),
 }
-_SURNAMES: Final = "王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗梁宋郑谢韩唐冯于董萧程曹袁邓许傅沈曾彭吕苏卢蒋蔡贾丁魏薛叶阎余潘杜戴夏钟汪田任姜范方石姚谭邹邢竺钱裘"
+_SURNAMES: Final = (
+    "王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗梁宋郑谢韩唐冯于董萧程曹袁邓许傅"
+    "沈曾彭吕苏卢蒋蔡贾丁魏薛叶阎余潘杜戴夏钟汪田任姜范方石姚谭邹邢竺钱裘"
+)
 _GIVEN: Final = "伟芳娜敏静丽强磊军洋勇艳杰娟涛明超秀霞平刚桂英华玉萍红建国志海燕波斌鹏宇浩凯晨欣怡佳慧琳倩雪峰林松柏"
 _GRIDS_AN_OFFICER: Final = 15
 
@@ -61,7 +64,7 @@ def _streets(rng: np.random.Generator, leaves: Leaves) -> npt.NDArray[np.int64]:
 def _share_out(
     rng: np.random.Generator, leaves: Leaves, mine: npt.NDArray[np.intp], names: Sequence[str], seat: Floats
 ) -> npt.NDArray[np.int64]:
-    """Cluster a street's leaves into as many communities as it has; residents' committees take the town, villages the rest."""
+    """Cluster a street's leaves into its communities; residents' committees take the town, villages the rest."""
     place = leaves.middle[mine]
     middles = _spread(rng, place, len(names))
     for _ in range(8):
@@ -89,7 +92,8 @@ def _spread(rng: np.random.Generator, place: Floats, count: int) -> Floats:
 
 def _nearest(place: Floats, middles: Floats) -> npt.NDArray[np.intp]:
     distance = (place[:, None, 0] - middles[None, :, 0]) ** 2 + (place[:, None, 1] - middles[None, :, 1]) ** 2
-    return distance.argmin(axis=1)
+    nearest: npt.NDArray[np.intp] = distance.argmin(axis=1)
+    return nearest
 
 
 def neighbours(leaves: Leaves) -> list[set[int]]:

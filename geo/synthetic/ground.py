@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -16,8 +17,8 @@ Floats = npt.NDArray[np.float64]
 HALF_M: Final = 19_200.0
 CELL_M: Final = 60.0
 
-# Courses in metres from the middle, and the level of the bed in metres above the sea at both ends. They are drawn after the
-# lie of the land there (the Shan 剡溪 and its feeders), loosely.
+# Courses in metres from the middle, and the level of the bed in metres above the sea at both ends. They are drawn after
+# the lie of the land there (the Shan 剡溪 and its feeders), loosely.
 _COURSES: Final = (
     (
         ((-6000, -20000), (-5000, -13000), (-3500, -8000), (-1500, -4500), (200, -1500), (900, 800), (1500, 4000)),
@@ -57,7 +58,7 @@ def rivers(rng: np.random.Generator) -> list[River]:
 
 def _densely(course: Floats, step_m: float) -> Floats:
     parts = []
-    for a, b in zip(course[:-1], course[1:], strict=True):
+    for a, b in pairwise(course):
         count = max(1, int(np.hypot(*(b - a)) / step_m))
         parts.append(a + (b - a) * (np.arange(count) / count)[:, None])
     return np.concatenate([*parts, course[-1:]])

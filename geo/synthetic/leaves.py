@@ -19,6 +19,8 @@ UNIT_M: Final = 100.0
 SIDE: Final = int(2 * HALF_M / UNIT_M)  # lattice cells along a side of the square
 _ROOT: Final = 16
 _NO_LEAF: Final = -1
+_OUTLINE: Final = 4  # the city's outline is followed by blocks of this size
+Wanted = Callable[[Floats, Floats], npt.NDArray[np.int64]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,7 @@ class Leaves:
     rings: list[list[tuple[int, int]]]
 
 
-def divide(rng: np.random.Generator, frame: LocalFrame, wanted: Callable[[Floats, Floats], npt.NDArray[np.int64]]) -> Leaves:
+def divide(rng: np.random.Generator, frame: LocalFrame, wanted: Wanted) -> Leaves:
     """Split blocks until none is larger than what `wanted(x, y)` says (lattice cells; 0 = not in the city)."""
     blocks = [(c, r, _ROOT) for r in range(0, SIDE, _ROOT) for c in range(0, SIDE, _ROOT)]
     kept: list[tuple[int, int, int]] = []
@@ -58,9 +60,7 @@ def divide(rng: np.random.Generator, frame: LocalFrame, wanted: Callable[[Floats
     return _bend(rng, frame, np.array(sorted(kept), np.int64))
 
 
-def _smallest_wanted(
-    blocks: npt.NDArray[np.int64], wanted: Callable[[Floats, Floats], npt.NDArray[np.int64]]
-) -> npt.NDArray[np.int64]:
+def _smallest_wanted(blocks: npt.NDArray[np.int64], wanted: Wanted) -> npt.NDArray[np.int64]:
     """The least size asked for within each block, looked at in 5 x 5 places; 0 where its middle is outside."""
     c, r, size = blocks.T.astype(np.float64)
     share = np.linspace(0.1, 0.9, 5)
@@ -69,10 +69,9 @@ def _smallest_wanted(
     asked = wanted(*np.broadcast_arrays(x, y)).reshape(len(blocks), -1)
     inside = asked > 0
     least = np.where(inside, asked, _ROOT).min(axis=1)
-    # a block that straddles the city's outline is split down to 400 m, then goes by its middle
     straddles = inside.any(axis=1) & ~inside.all(axis=1)
-    least = np.where(straddles, np.minimum(least, np.maximum(4, 0)), least)
-    gone = ~inside.any(axis=1) | (straddles & (size <= 4) & ~inside[:, asked.shape[1] // 2])
+    least = np.where(straddles, np.minimum(least, _OUTLINE), least)
+    gone = ~inside.any(axis=1) | (straddles & (size <= _OUTLINE) & ~inside[:, asked.shape[1] // 2])
     return np.where(gone, 0, least).astype(np.int64)
 
 

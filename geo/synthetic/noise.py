@@ -9,7 +9,7 @@ Floats = npt.NDArray[np.float64]
 
 
 class Noise:
-    """A smooth field with values between -1 and 1, its hills about `wave_m` apart, over ±`reach_m` around the middle."""
+    """A smooth field between -1 and 1, its hills about `wave_m` apart, over ±`reach_m` around the middle."""
 
     def __init__(self, rng: np.random.Generator, wave_m: float, reach_m: float = 24_000.0) -> None:
         self._wave_m = wave_m

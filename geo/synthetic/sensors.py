@@ -1,6 +1,6 @@
 """The registry: which sensors stand where, in the columns of readings.
 
-Sensors of sites come first; the rest is spread over the built-up grids by share, so that any number of rows can be asked for.
+Sensors of sites come first; the rest is spread over the built-up grids by share, so that any number of rows can be had.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _SPREAD: Final = (
 
 
 def registry(city: City, rows: int, seed: int) -> bytes:
-    """The registry as CSV bytes with about `rows` rows (never fewer than one of each kind of site). Same arguments, same bytes."""
+    """The registry as CSV bytes with about `rows` rows, some of each sort at least. Same arguments, same bytes."""
     rng = np.random.default_rng([seed, 0x5E45])
     out = _of_sites(city, rows)
     left = max(0, rows - len(out))

@@ -19,9 +19,10 @@ from geo.terrain import Terrain
 Floats = npt.NDArray[np.float64]
 
 _ROADS: Final = (
-    "剡溪路", "艇湖路", "鹿鸣路", "官河路", "越音路", "江湾路", "领带路", "书圣路", "唐诗路", "金湾路", "双塔路", "兴剡路", "仙岩路",
-    "东圃路", "西桥路", "南田路", "北港路", "城隍路", "丹桂路", "明心路", "安平路", "惠民路", "五合路", "罗柱路", "白云路", "剡兴路",
-)  # fmt: skip
+    *("剡溪路", "艇湖路", "鹿鸣路", "官河路", "越音路", "江湾路", "领带路", "书圣路", "唐诗路", "金湾路", "双塔路"),
+    *("兴剡路", "仙岩路", "东圃路", "西桥路", "南田路", "北港路", "城隍路", "丹桂路", "明心路", "安平路", "惠民路"),
+    *("五合路", "罗柱路", "白云路", "剡兴路"),
+)
 _UNDERPASSES: Final = (
     # metres from the middle, name, crossing
     (-2350.0, 2150.0, "官河路", "铁路"),
@@ -112,7 +113,7 @@ def _rain_gauges(rng: np.random.Generator, ground: Ground) -> list[RainGauge]:
         tries = rng.uniform(-15_500, 15_500, (12, 2))
         away = np.min([np.hypot(*(tries - np.array(p)).T) for p in places], axis=0)
         places.append((float(tries[away.argmax()][0]), float(tries[away.argmax()][1])))
-    out = []
+    out: list[RainGauge] = []
     for x, y in places:
         lon, lat, grid = ground.place(x, y)
         if grid:
@@ -247,7 +248,7 @@ def _gas_sites(rng: np.random.Generator, ground: Ground, regulators: int, rooms:
 def _built_up(
     rng: np.random.Generator, ground: Ground, count: int, apart_m: float, down_m: float
 ) -> list[tuple[float, float]]:
-    """Places where the city is built up and no river runs, at least `apart_m` apart, moved to the lowest spot within `down_m`."""
+    """Built-up places away from rivers, at least `apart_m` apart, each moved to the lowest spot within `down_m`."""
     taken = np.empty((0, 2))
     bed = np.concatenate([river.line for river in ground.rivers])
     while len(taken) < count:
@@ -263,5 +264,5 @@ def _built_up(
     return [(float(x), float(y)) for x, y in taken]
 
 
-def _round(value: float | np.floating | Floats, digits: int = 1) -> float:  # type: ignore[type-arg]
+def _round(value: float | np.floating | Floats, digits: int = 1) -> float:
     return float(round(float(value), digits))
