@@ -1,0 +1,534 @@
+"""Levels with hold, clear and hysteresis, windows and the timers of silence: one pass over the rows of a kind (spec/rules.md)."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.detect.kernels.compiled import FOREVER, NEVER, compiled, inlined
+from engine.detect.kernels.layout import (
+    ACTIVE,
+    ARMED,
+    BY_QUIET,
+    BY_READING,
+    BY_SCHEDULE,
+    CAUSE,
+    CLEAR_OFFSET,
+    CLEAR_SINCE,
+    CLEARED,
+    DOWNGRADED,
+    DUE,
+    ESCALATED,
+    HEAD,
+    LAT,
+    LEVEL,
+    LON,
+    M_BOUND,
+    M_FREE,
+    M_HIDDEN,
+    M_POOL,
+    M_SLOTS,
+    NO_OFFSET,
+    O_ARMED,
+    O_CAUSE,
+    O_CODE,
+    O_DUE,
+    O_EVENT,
+    O_FIRST,
+    O_LAST,
+    O_LAT,
+    O_LEVEL,
+    O_LON,
+    O_PHASE,
+    O_PREVIOUS,
+    O_RAISED,
+    O_ROW,
+    O_RULE,
+    O_SEQ,
+    O_SERIES,
+    O_SINCE,
+    O_T,
+    O_VALUE,
+    P_AGG,
+    P_BOOLEAN,
+    P_CLEAR,
+    P_CLEAR_FOR,
+    P_CODE,
+    P_FOR,
+    P_GAP,
+    P_KEEPS,
+    P_LEVELS,
+    P_PANES,
+    P_QUIET,
+    P_RULE,
+    P_SCHEDULED,
+    P_SET,
+    P_STEP,
+    RAISED,
+    RAISED_,
+    READING,
+    SEEN,
+    SEEN_OFFSET,
+    SEQ,
+    SERIES,
+    STILL,
+    STILL_MS,
+    TIMER,
+    TOLD,
+    W_BLOCK,
+    W_COUNT,
+    W_EXTREME,
+    W_FIRST,
+    W_HIGH,
+    W_LENGTH,
+    W_LOW,
+    W_SIZE,
+)
+from engine.detect.kernels.order import JUDGEMENT, MOVED
+
+I32 = npt.NDArray[np.int32]
+I64 = npt.NDArray[np.int64]
+U8 = npt.NDArray[np.uint8]
+F64 = npt.NDArray[np.float64]
+
+SUM, COUNT, MEAN, MIN, MAX, DELTA, RATE = 0, 1, 2, 3, 4, 5, 6
+NO_PLACE = -2147483648
+SMALLEST_BLOCK = 4
+LOW_BITS = 32
+LOW_MASK = (1 << LOW_BITS) - 1
+LARGEST_MEASURE = 1e8
+
+
+@inlined
+def holds(op: int, x: float, value: float) -> bool:
+    """Judge `x op value` by the numbers of rules.model.Op."""
+    if op == 0:
+        return x > value
+    if op == 1:
+        return x >= value
+    if op == 2:
+        return x < value
+    if op == 3:
+        return x <= value
+    if op == 4:
+        return x == value
+    return x != value
+
+
+@inlined
+def millionths(high: int, low: int) -> float:
+    """Return (high * 2^32 + low) / 10^6, correctly rounded; 0 <= low < 2^32."""
+    if -(1 << 20) <= high < (1 << 20):
+        return ((high << LOW_BITS) + low) / 1e6
+    negative = high < 0
+    if negative:
+        high, low = (-high, 0) if low == 0 else (-high - 1, (1 << LOW_BITS) - low)
+    rest = ((high % 1000000) << LOW_BITS) + low
+    whole = ((high // 1000000) << LOW_BITS) + rest // 1000000
+    rest = rest % 1000000
+    bits = 0
+    while (whole >> bits) > 0:
+        bits += 1
+    shift = 55 - bits
+    if shift >= 0:
+        part = rest << shift
+        mantissa = (whole << shift) + part // 1000000
+        sticky = part % 1000000 != 0
+    else:
+        mantissa = whole >> -shift
+        sticky = rest != 0 or (mantissa << -shift) != whole
+    if sticky:
+        mantissa |= 1
+    value = float(mantissa) * 2.0 ** (-shift)
+    return -value if negative else value
+
+
+@inlined
+def grow(S: I64, slot: int, w: int, pool: I64, meta: I64) -> None:
+    """Move the ring of panes of a slot into a block twice as large (or give it its first)."""
+    size = S[slot, w + W_SIZE]
+    wanted = SMALLEST_BLOCK if size == 0 else 2 * size
+    order = 0
+    while (1 << order) < wanted:
+        order += 1
+    block = meta[M_FREE + order]
+    if block >= 0:
+        meta[M_FREE + order] = pool[block, 0]
+    else:
+        block = meta[M_POOL]
+        meta[M_POOL] = block + wanted
+    if size > 0:
+        old = S[slot, w + W_BLOCK]
+        first = S[slot, w + W_FIRST]
+        for i in range(S[slot, w + W_LENGTH]):
+            source = old + ((first + i) & (size - 1))
+            for f in range(4):
+                pool[block + i, f] = pool[source, f]
+        pool[old, 0] = meta[M_FREE + order - 1]
+        meta[M_FREE + order - 1] = old
+    S[slot, w + W_BLOCK] = block
+    S[slot, w + W_SIZE] = wanted
+    S[slot, w + W_FIRST] = 0
+
+
+@inlined
+def empty(S: I64, slot: int, w: int) -> None:
+    """Empty the window of a slot; its block stays."""
+    S[slot, w + W_FIRST] = 0
+    S[slot, w + W_LENGTH] = 0
+    S[slot, w + W_HIGH] = 0
+    S[slot, w + W_LOW] = 0
+    S[slot, w + W_COUNT] = 0
+
+
+@inlined
+def aggregate(P: I64, S: I64, SF: F64, slot: int, w: int, pool: I64, poolf: F64, meta: I64, t: int, x: float) -> float:
+    """Put one value into the window of a slot and return the aggregate at `t`; NaN for null. The pool has room."""
+    agg = P[P_AGG]
+    pane = t // P[P_STEP]
+    block = S[slot, w + W_BLOCK]
+    size = S[slot, w + W_SIZE]
+    first = S[slot, w + W_FIRST]
+    length = S[slot, w + W_LENGTH]
+    summed = agg == SUM or agg == MEAN
+    extreme = agg == MIN or agg == MAX
+    stale_extreme = False
+    while length > 0:
+        row = block + first
+        if pool[row, 0] > pane - P[P_PANES]:
+            break
+        if summed:
+            S[slot, w + W_HIGH] -= pool[row, 1]
+            S[slot, w + W_LOW] -= pool[row, 2]
+            S[slot, w + W_COUNT] -= pool[row, 3]
+        elif agg == COUNT:
+            S[slot, w + W_COUNT] -= pool[row, 3]
+        elif extreme and poolf[row, 1] == SF[slot, w + W_EXTREME]:
+            stale_extreme = True
+        first = (first + 1) & (size - 1)
+        length -= 1
+    S[slot, w + W_FIRST] = first
+    S[slot, w + W_LENGTH] = length
+    fresh = length == 0 or pool[block + ((first + length - 1) & (size - 1)), 0] != pane
+    if fresh:
+        if length == size:
+            grow(S, slot, w, pool, meta)
+            block = S[slot, w + W_BLOCK]
+            size = S[slot, w + W_SIZE]
+            first = 0
+        S[slot, w + W_LENGTH] = length + 1
+        length += 1
+    row = block + ((first + length - 1) & (size - 1))
+    if fresh:
+        pool[row, 0] = pane
+        pool[row, 1] = 0
+        pool[row, 2] = 0
+        pool[row, 3] = 0
+    if summed:
+        scaled = np.int64(np.rint(x * 1e6))
+        high = scaled >> LOW_BITS
+        low = scaled & LOW_MASK
+        pool[row, 1] += high
+        pool[row, 2] += low
+        pool[row, 3] += 1
+        high += S[slot, w + W_HIGH]
+        low += S[slot, w + W_LOW]
+        count = S[slot, w + W_COUNT] + 1
+        S[slot, w + W_HIGH] = high
+        S[slot, w + W_LOW] = low
+        S[slot, w + W_COUNT] = count
+        total = millionths(high + (low >> LOW_BITS), low & LOW_MASK)
+        return total if agg == SUM else total / count
+    if agg == COUNT:
+        one = 1 if P[P_BOOLEAN] == 0 or x != 0.0 else 0
+        pool[row, 3] += one
+        S[slot, w + W_COUNT] += one
+        return float(S[slot, w + W_COUNT])
+    if extreme:
+        if fresh or (agg == MAX and x > poolf[row, 1]) or (agg == MIN and x < poolf[row, 1]):
+            poolf[row, 1] = x
+        if stale_extreme or length == 1:
+            best = poolf[row, 1]
+            for i in range(length - 1):
+                other = poolf[block + ((first + i) & (size - 1)), 1]
+                if (agg == MAX and other > best) or (agg == MIN and other < best):
+                    best = other
+        else:
+            best = SF[slot, w + W_EXTREME]
+            if (agg == MAX and x > best) or (agg == MIN and x < best):
+                best = x
+        SF[slot, w + W_EXTREME] = best
+        return best
+    if fresh:
+        pool[row, 1] = t
+        poolf[row, 2] = x
+    start = block + first
+    delta = x - poolf[start, 2]
+    if agg == DELTA:
+        return delta
+    elapsed = t - pool[start, 1]
+    if elapsed == 0:
+        return np.nan
+    return delta / (elapsed / 60000.0)
+
+
+@inlined
+def unset(S: I64, slot: int, levels: int) -> None:
+    """Unset every `since` and `clear_since`."""
+    S[slot, ACTIVE] = 0
+    S[slot, CLEAR_SINCE] = NEVER
+    for l in range(levels):
+        S[slot, HEAD + l] = NEVER
+
+
+@inlined
+def tell(P: I64, S: I64, slot: int, out: I64, outf: F64, n: int, code: int, level: int, previous: int, t: int) -> None:
+    """Write what a row or timer says about the slot's episode; the caller adds the rest."""
+    out[n, O_RULE] = P[P_RULE]
+    out[n, O_SERIES] = S[slot, SERIES]
+    out[n, O_CODE] = code
+    out[n, O_LEVEL] = P[P_CODE + level - 1] if level > 0 else 0
+    out[n, O_PREVIOUS] = P[P_CODE + previous - 1] if previous > 0 else 0
+    out[n, O_T] = t
+    out[n, O_SINCE] = NEVER
+    out[n, O_RAISED] = S[slot, RAISED]
+    out[n, O_SEQ] = S[slot, SEQ]
+    outf[n, O_VALUE] = np.nan
+
+
+@inlined
+def fire(P: I64, S: I64, slot: int, w: int, out: I64, outf: F64, n: int) -> int:
+    """Let the timer of a slot fire: state is forgotten and an open alert cleared. Returns the new number of outputs."""
+    due = S[slot, DUE]
+    levels = P[P_LEVELS]
+    if S[slot, LEVEL] > 0:
+        S[slot, SEQ] += 1
+        tell(P, S, slot, out, outf, n, CLEARED, 0, S[slot, LEVEL], due)
+        out[n, O_PHASE] = TIMER
+        out[n, O_DUE] = due
+        out[n, O_CAUSE] = S[slot, CAUSE]
+        out[n, O_FIRST] = S[slot, SEEN_OFFSET]
+        out[n, O_LAST] = S[slot, SEEN_OFFSET]
+        out[n, O_LON] = S[slot, LON]
+        out[n, O_LAT] = S[slot, LAT]
+        out[n, O_ARMED] = S[slot, ARMED]
+        out[n, O_ROW] = -1
+        S[slot, LEVEL] = 0
+        n += 1
+    unset(S, slot, levels)
+    if P[P_AGG] >= 0:
+        empty(S, slot, w)
+    S[slot, DUE] = FOREVER
+    return n
+
+
+@inlined
+def opened(P: I64, S: I64, series: int, meta: I64, w: int) -> int:
+    """Make a slot for a (sensor, kind) that the rule had not seen. The state has room."""
+    slot = meta[M_SLOTS]
+    meta[M_SLOTS] = slot + 1
+    for f in range(S.shape[1]):
+        S[slot, f] = 0
+    S[slot, SERIES] = series
+    S[slot, SEEN] = NEVER
+    S[slot, SEEN_OFFSET] = NO_OFFSET
+    S[slot, DUE] = FOREVER
+    S[slot, LON] = NO_PLACE
+    S[slot, LAT] = NO_PLACE
+    unset(S, slot, P[P_LEVELS])
+    return slot
+
+
+@inlined
+def judge(P: I64, C: F64, S: I64, slot: int, t: int, x: float, offset: int) -> int:
+    """Apply one measure to the levels of a slot, steps 1 to 4; returns the change, 0 for none. LEVEL is the new level."""
+    levels = P[P_LEVELS]
+    level = S[slot, LEVEL]
+    reached = 0
+    active = 0
+    for l in range(levels):
+        if holds(P[P_SET + l], x, C[l]):
+            active += 1
+            since = S[slot, HEAD + l]
+            if since == NEVER:
+                since = t
+                S[slot, HEAD + l] = t
+                S[slot, HEAD + levels + l] = offset
+            if t - since >= P[P_FOR + l]:
+                reached = l + 1
+        else:
+            S[slot, HEAD + l] = NEVER
+    S[slot, ACTIVE] = active
+    if reached > level:
+        S[slot, CLEAR_SINCE] = NEVER
+        S[slot, LEVEL] = reached
+        return RAISED_ if level == 0 else ESCALATED
+    if level == 0:
+        return 0
+    if not clears(P, C, level - 1, x):
+        S[slot, CLEAR_SINCE] = NEVER
+        return 0
+    if S[slot, CLEAR_SINCE] == NEVER:
+        S[slot, CLEAR_SINCE] = t
+        S[slot, CLEAR_OFFSET] = offset
+    if t - S[slot, CLEAR_SINCE] < P[P_CLEAR_FOR]:
+        return 0
+    S[slot, CLEAR_SINCE] = NEVER
+    lower = level - 1
+    while lower > 0 and clears(P, C, lower - 1, x):
+        lower -= 1
+    S[slot, LEVEL] = lower
+    return CLEARED if lower == 0 else DOWNGRADED
+
+
+@inlined
+def clears(P: I64, C: F64, l: int, x: float) -> bool:
+    """Judge `clear` of a level; without one it is "not set"."""
+    if P[P_CLEAR + l] < 0:
+        return not holds(P[P_SET + l], x, C[l])
+    return holds(P[P_CLEAR + l], x, C[4 + l])
+
+
+@compiled(
+    "UniTuple(int64, 2)(int32[::1], int32[::1], int32[::1], int64[::1], float64[::1], int64[::1], int64[::1], int32[::1], "
+    "int32[::1], uint8[::1], uint8[::1], int64[::1], int64[::1], int32[::1], int64, int64[::1], float64[::1], int32[::1], "
+    "int64[:, ::1], float64[:, ::1], int64[:, ::1], float64[:, ::1], int64[::1], int64[:, ::1], float64[:, ::1], int64, int64)"
+)
+def levels(
+    row: I32,
+    series: I32,
+    local: I32,
+    t: I64,
+    x: F64,
+    clock: I64,
+    offset: I64,
+    lon: I32,
+    lat: I32,
+    flag: U8,
+    seen: U8,
+    end: I64,
+    u: I64,
+    record: I32,
+    base: int,
+    P: I64,
+    C: F64,
+    slots: I32,
+    S: I64,
+    SF: F64,
+    pool: I64,
+    poolf: F64,
+    meta: I64,
+    out: I64,
+    outf: F64,
+    first: int,
+    n: int,
+) -> tuple[int, int]:
+    """Judge the rows of one kind by one rule, in order of release.
+
+    Columns are those of engine.detect.released.KindRows; `x` is the measure. `seen` is empty (all are) or 0 not seen, 1
+    seen, 2 hidden; `end` is empty or the schedule's first end not before `t`; `u` and `record` stand in order of release
+    and `base` is the number of their first row since the start of the log. Begins at row `first` with `n` outputs, and
+    returns (the row where it stopped, outputs): it stops early when the pool of panes has no room left. State and
+    outputs must have room for a new slot and two outputs a row.
+    """
+    w = HEAD + 2 * P[P_LEVELS]
+    windowed = P[P_AGG] >= 0
+    timed = P[P_QUIET] >= 0 or P[P_SCHEDULED] == 1
+    for j in range(first, len(t)):
+        if flag[j] & JUDGEMENT:
+            continue
+        if len(seen) > 0 and seen[j] != 1:
+            meta[M_HIDDEN] += seen[j] >> 1
+            continue
+        value = x[j]
+        if windowed and not (-LARGEST_MEASURE <= value <= LARGEST_MEASURE):
+            meta[M_HIDDEN] += 1
+            continue
+        slot = slots[local[j]]
+        if slot < 0:
+            if P[P_KEEPS] == 0 and not flag[j] & MOVED and not holds(P[P_SET], value, C[0]):
+                continue
+            slot = opened(P, S, series[j], meta, w)
+            slots[local[j]] = slot
+        at = t[j]
+        due = S[slot, DUE]
+        if due != FOREVER:
+            armed = S[slot, ARMED] - base
+            passed = u[row[j]] if armed >= 0 and record[armed] == record[row[j]] else clock[j]
+            if due < passed:
+                n = fire(P, S, slot, w, out, outf, n)
+        if P[P_GAP] >= 0:
+            if S[slot, SEEN] != NEVER and at - S[slot, SEEN] > P[P_GAP]:
+                unset(S, slot, P[P_LEVELS])
+            S[slot, SEEN] = at
+        if flag[j] & MOVED:
+            S[slot, LON] = lon[j]
+            S[slot, LAT] = lat[j]
+        if timed:
+            S[slot, SEEN_OFFSET] = offset[j]
+            due = FOREVER
+            if P[P_QUIET] >= 0:
+                due = max(at, clock[j]) + P[P_QUIET]
+                S[slot, CAUSE] = BY_QUIET
+            if len(end) > 0 and end[j] < due:
+                due = end[j]
+                S[slot, CAUSE] = BY_SCHEDULE
+            S[slot, DUE] = due
+            S[slot, ARMED] = base + row[j]
+            meta[M_BOUND] = min(meta[M_BOUND], due)
+        if windowed:
+            size = S[slot, w + W_SIZE]
+            if meta[M_POOL] + 2 * max(size, SMALLEST_BLOCK) > len(pool):
+                return j, n
+            value = aggregate(P, S, SF, slot, w, pool, poolf, meta, at, value)
+        previous = S[slot, LEVEL]
+        if previous == 0 and S[slot, ACTIVE] == 0 and not holds(P[P_SET], value, C[0]):
+            continue
+        code = 0
+        if not np.isnan(value):
+            code = judge(P, C, S, slot, at, value, offset[j])
+        level = S[slot, LEVEL]
+        if code == 0 and (previous == 0 or at - S[slot, TOLD] < STILL_MS):
+            continue
+        if code == RAISED_:
+            S[slot, RAISED] = at
+            S[slot, SEQ] = 0
+        elif code != 0:
+            S[slot, SEQ] += 1
+        tell(P, S, slot, out, outf, n, code if code != 0 else STILL, level, previous, at)
+        S[slot, TOLD] = at
+        out[n, O_EVENT] = row[j] + record[row[j]]
+        out[n, O_PHASE] = READING
+        out[n, O_DUE] = 0
+        out[n, O_CAUSE] = BY_READING
+        out[n, O_LAST] = offset[j]
+        out[n, O_FIRST] = offset[j]
+        if code == RAISED_ or code == ESCALATED:
+            out[n, O_FIRST] = S[slot, HEAD + P[P_LEVELS] + level - 1]
+        elif code == DOWNGRADED or code == CLEARED:
+            out[n, O_FIRST] = S[slot, CLEAR_OFFSET]
+        if level > 0:
+            out[n, O_SINCE] = S[slot, HEAD + level - 1]
+        outf[n, O_VALUE] = value
+        out[n, O_LON] = lon[j]
+        out[n, O_LAT] = lat[j]
+        out[n, O_ARMED] = -1
+        out[n, O_ROW] = row[j]
+        n += 1
+    return len(t), n
+
+
+@compiled(
+    "int64(int64, int64[::1], int64[:, ::1], int64[::1], int64[:, ::1], float64[:, ::1], int64)"
+)
+def sweep(passed: int, P: I64, S: I64, meta: I64, out: I64, outf: F64, n: int) -> int:
+    """Fire every timer of a rule that is due before `passed`; returns the new number of outputs, of which there is room."""
+    w = HEAD + 2 * P[P_LEVELS]
+    bound = FOREVER
+    for slot in range(meta[M_SLOTS]):
+        if S[slot, DUE] < passed:
+            n = fire(P, S, slot, w, out, outf, n)
+        else:
+            bound = min(bound, S[slot, DUE])
+    meta[M_BOUND] = bound
+    return n

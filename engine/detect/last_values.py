@@ -1,0 +1,138 @@
+"""The last value of each sensor, for people and charts, never for decisions (spec/alerts.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from engine.detect.changes import LEVEL_WORDS
+from engine.detect.decode.vocabulary import Vocabulary
+from engine.detect.episodes import Episodes
+from engine.detect.kernels import layout as at
+from engine.detect.kernels.compiled import NEVER, compiled
+from engine.detect.kernels.order import JUDGEMENT
+from engine.detect.rows import F64, I32, I64, U8, Rows
+from engine.detect.rule_state import Matrix
+from geo import NO_PLACE
+from geo.grids import GridSet
+
+EVERY_MS: Final = 60_000
+
+
+class LastValue(msgspec.Struct, frozen=True):
+    """One record of `city.sensors`."""
+
+    sensor: str
+    kind: str
+    t: int
+    v: float
+    lon: float | None
+    lat: float | None
+    grid: str | None
+    level: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class LastValues:
+    """n last values in order of release; `grid` is a row of the plan's grids or -1, `level` a LevelName."""
+
+    series: I32
+    t: I64
+    v: F64
+    lon_e7: I32
+    lat_e7: I32
+    grid: I32
+    level: npt.NDArray[np.int8]
+    vocabulary: Vocabulary
+    grids: GridSet | None
+
+    def __len__(self) -> int:
+        return len(self.series)
+
+    def records(self) -> Iterator[LastValue]:
+        """Spell the values out."""
+        for i, series in enumerate(self.series.tolist()):
+            placed = int(self.lon_e7[i]) != NO_PLACE
+            yield LastValue(
+                sensor=self.vocabulary.sensor_name(int(self.vocabulary.series_sensor[series])),
+                kind=self.vocabulary.series_kind_name(series),
+                t=int(self.t[i]),
+                v=float(self.v[i]),
+                lon=int(self.lon_e7[i]) / 1e7 if placed else None,
+                lat=int(self.lat_e7[i]) / 1e7 if placed else None,
+                grid=None if self.grids is None else self.grids.code_of(int(self.grid[i])),
+                level=LEVEL_WORDS[int(self.level[i])],
+            )
+
+
+@compiled(
+    "void(int32[::1], int64[::1], float64[::1], int32[::1], int32[::1], uint8[::1], uint8[::1], int64[:, ::1], float64[::1])"
+)
+def choose(series: I32, t: I64, v: F64, lon: I32, lat: I32, flag: U8, chosen: U8, kept: Matrix, kept_v: F64) -> None:
+    """Choose good rows a minute or more after the last told of their series, beside those chosen before (by a change).
+
+    `kept` [series, 4] is updated: `t` of the last told, then `t`, `lon` and `lat` of the last good row; `kept_v` its value.
+    """
+    for i in range(len(t)):
+        if flag[i] & JUDGEMENT:
+            chosen[i] = 0
+            continue
+        s = series[i]
+        kept[s, 1] = t[i]
+        kept[s, 2] = lon[i]
+        kept[s, 3] = lat[i]
+        kept_v[s] = v[i]
+        if chosen[i] or t[i] - kept[s, 0] >= EVERY_MS:
+            chosen[i] = 1
+            kept[s, 0] = t[i]
+
+
+class Values:
+    """Which readings were told last, and the last good reading of each series."""
+
+    def __init__(self) -> None:
+        self.kept: Matrix = np.full((1024, 4), NEVER, np.int64)
+        self.v: F64 = np.zeros(1024)
+
+    def restore(self, kept: Matrix, v: F64) -> None:
+        """Take over the rows of a snapshot."""
+        self._room(len(v))
+        self.kept[: len(v)] = kept
+        self.v[: len(v)] = v
+
+    def _room(self, series: int) -> None:
+        if series > len(self.v):
+            more = max(series, 2 * len(self.v)) - len(self.v)
+            self.kept = np.concatenate((self.kept, np.full((more, 4), NEVER, np.int64)))
+            self.v = np.concatenate((self.v, np.zeros(more)))
+
+    def tell(self, rows: Rows, flag: U8, told: Matrix, episodes: Episodes, grids: GridSet | None) -> LastValues:
+        """Choose what is told of released rows and of the sensors that changed; the level is that after the step."""
+        vocabulary = episodes.vocabulary
+        self._room(vocabulary.count)
+        changes = told[told[:, at.O_CODE] <= at.CLEARED]
+        chosen = np.zeros(len(rows), np.uint8)
+        chosen[changes[changes[:, at.O_PHASE] == at.READING, at.O_ROW]] = 1
+        choose(rows.series, rows.t, rows.v, rows.lon, rows.lat, flag, chosen, self.kept, self.v)
+        row = np.flatnonzero(chosen)
+        timed = np.unique(changes[changes[:, at.O_PHASE] == at.TIMER, at.O_SERIES])
+        timed = timed[self.kept[timed, 1] != NEVER]
+        series = np.concatenate((rows.series[row], timed)).astype(np.int32)
+        lon = np.concatenate((rows.lon[row], self.kept[timed, 2])).astype(np.int32)
+        lat = np.concatenate((rows.lat[row], self.kept[timed, 3])).astype(np.int32)
+        return LastValues(
+            series=series,
+            t=np.concatenate((rows.t[row], self.kept[timed, 1])),
+            v=np.concatenate((rows.v[row], self.v[timed])),
+            lon_e7=lon,
+            lat_e7=lat,
+            grid=np.full(len(series), -1, np.int32) if grids is None else grids.locate(lon, lat),
+            level=np.array([episodes.level(s) for s in series.tolist()], np.int8),
+            vocabulary=vocabulary,
+            grids=grids,
+        )
