@@ -1,7 +1,8 @@
 """A YAML 1.2 file as nodes that know where they stand.
 
 Built from ruamel.yaml's event stream, iteratively, so that size, depth and aliases are bounded while reading: an alias
-bomb or a thousand brackets end in one fault, not in an exhausted machine. Scalars follow YAML 1.2's core schema (10.3.2).
+bomb or a thousand brackets end in one fault, not in an exhausted machine. Plain
+scalars follow the core schema of YAML 1.2 (10.3.2).
 """
 
 from __future__ import annotations
