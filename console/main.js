@@ -127,6 +127,8 @@ async function loadCases() {
 
 async function loadAlerts() {
   const page = await api.alerts({ limit: 1000 });
+  const present = (alerts) => alerts.filter((alert) => story.id && alert.case === story.id).map((alert) => `${alert.value} ${alert.heard_t}`).join();
+  if (present(page.alerts) !== present(state.alerts)) story.load();
   state.alerts = page.alerts;
   soon();
 }

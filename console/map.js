@@ -10,6 +10,18 @@ const still = matchMedia("(prefers-reduced-motion: reduce)");
 
 export const kindColour = (kind) => KINDS[kind.split(".")[0]] ?? "#93a7c4";
 
+function cloud(colour) {
+  const canvas = document.createElement("canvas");
+  canvas.width = canvas.height = 128;
+  const context = canvas.getContext("2d");
+  const shade = context.createRadialGradient(64, 64, 0, 64, 64, 64);
+  shade.addColorStop(0, colour);
+  shade.addColorStop(1, colour.replace("rgb(", "rgba(").replace(")", ",0)"));
+  context.fillStyle = shade;
+  context.fillRect(0, 0, 128, 128);
+  return canvas;
+}
+
 export class CityMap {
   constructor(canvas, { picked, hovered }) {
     this.canvas = canvas;
@@ -19,6 +31,7 @@ export class CityMap {
     this.sensors = new Map();
     this.alerts = [];
     this.cases = [];
+    this.readings = 0;
     this.selected = null;
     this.picked = picked;
     this.hovered = hovered;
@@ -50,6 +63,7 @@ export class CityMap {
       const [x, y] = this.view.metres(row.lon, row.lat);
       this.sensors.set(`${row.sensor} ${row.kind}`, { ...row, x, y, colour: kindColour(row.kind) });
     }
+    this.readings += 1;
     this.dirty = true;
   }
 
@@ -126,8 +140,7 @@ export class CityMap {
     context.clearRect(0, 0, view.width, view.height);
     this.areas.draw(context, ratio);
     this.drawGrids(now);
-    this.drawRain();
-    this.drawSensors();
+    this.drawStill();
     for (const alert of this.alerts) this.drawAlert(alert, now);
     for (const one of this.cases) this.drawCase(one);
   }
@@ -154,32 +167,42 @@ export class CityMap {
     context.restore();
   }
 
-  drawRain() {
-    const { context, view } = this;
-    context.save();
-    context.globalCompositeOperation = "screen";
-    for (const sensor of this.sensors.values()) {
-      if (sensor.kind !== "rain.minute" || !(sensor.v > 0.05)) continue;
-      const [px, py] = view.pixels(sensor.x, sensor.y);
-      const radius = Math.max(26, 900 * view.scale);
-      if (px < -radius || py < -radius || px > view.width + radius || py > view.height + radius) continue;
-      const strength = Math.min(0.5, 0.06 + sensor.v * 0.16);
-      const cloud = context.createRadialGradient(px, py, 0, px, py, radius);
-      cloud.addColorStop(0, `rgba(78,120,255,${strength})`);
-      cloud.addColorStop(1, "rgba(78,120,255,0)");
-      context.fillStyle = cloud;
-      context.fillRect(px - radius, py - radius, 2 * radius, 2 * radius);
+  // rain and sensors are drawn anew only when the view or a reading changed, not with every pulse
+  drawStill() {
+    const { context, view, ratio } = this;
+    const now = `${view.x} ${view.y} ${view.scale} ${view.width} ${view.height} ${this.readings}`;
+    if (this.stillOf !== now) {
+      this.stillOf = now;
+      this.still ??= document.createElement("canvas");
+      this.still.width = this.canvas.width;
+      this.still.height = this.canvas.height;
+      const below = this.still.getContext("2d");
+      below.setTransform(ratio, 0, 0, ratio, 0, 0);
+      this.drawRain(below);
+      this.drawSensors(below);
     }
-    context.restore();
+    context.drawImage(this.still, 0, 0, view.width, view.height);
   }
 
-  drawSensors() {
-    const { context, view } = this;
+  drawRain(context) {
+    const { view } = this;
+    this.cloud ??= cloud("rgb(52,92,214)");
+    const radius = Math.max(24, 800 * view.scale);
+    for (const sensor of this.sensors.values()) {
+      if (sensor.kind !== "rain.minute" || !(sensor.v > 0.02)) continue;
+      const [px, py] = view.pixels(sensor.x, sensor.y);
+      if (px < -radius || py < -radius || px > view.width + radius || py > view.height + radius) continue;
+      context.globalAlpha = Math.min(0.5, 0.08 + sensor.v * 0.17);
+      context.drawImage(this.cloud, px - radius, py - radius, 2 * radius, 2 * radius);
+    }
+  }
+
+  drawSensors(context) {
+    const { view } = this;
     const size = Math.min(4.2, Math.max(1.2, view.scale * 22));
-    context.save();
     for (const sensor of this.sensors.values()) {
       const [px, py] = view.pixels(sensor.x, sensor.y);
-      if (px < -5 || py < -5 || px > view.width + 5 || py > view.height + 5) continue;
+      if (px < -12 || py < -12 || px > view.width + 12 || py > view.height + 12) continue;
       const wet = sensor.kind === "water.level" && sensor.v > 2 ? Math.min(9, sensor.v / 6) : 0;
       context.globalAlpha = sensor.t === null ? 0.28 : wet ? 0.85 : 0.55;
       context.fillStyle = sensor.colour;
@@ -187,7 +210,6 @@ export class CityMap {
       context.arc(px, py, size + wet, 0, 7);
       context.fill();
     }
-    context.restore();
   }
 
   drawAlert(alert, now) {

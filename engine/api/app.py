@@ -68,8 +68,9 @@ def create_app(services: Services) -> TongguanApp:
     app.state.desk = Desk(services, sessions)
     app.state.hub = hub
     app.router.route_class = GuardedRoute
-    for room in (readings, cases, alerts, city, state, page):
+    for room in (readings, cases, alerts, state, page):
         room.add_routes(app.router)
+    city.add_routes(app.router, services.layers)
     live.add_routes(app.router, hub)
 
     @app.router.get("/openapi.json", include_in_schema=False)

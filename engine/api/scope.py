@@ -3,45 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import orjson
 
 from engine.api.places import in_area, in_box
 
 if TYPE_CHECKING:
+    from engine.api.services import StreamEvent
     from engine.casework.people import Actor
-    from engine.casework.service import CaseFilter, OutboxRow
+    from engine.casework.service import CaseFilter
 
 
-def sees(actor: Actor, case: dict[str, Any]) -> bool:
+def sees(actor: Actor, event: StreamEvent) -> bool:
     """Return whether a case lies in the caller's area and, if he is of a department, is that department's."""
-    return in_area(actor.area, case["grid"]) and actor.department in (None, case["department"])
+    return in_area(actor.area, event.grid) and actor.department in (None, event.department)
 
 
-def passes(where: CaseFilter, case: dict[str, Any]) -> bool:
-    """Return whether a case, as the event tells it, passes the filters of lists."""
-    overdue = "overdue" in case["flags"]
-    text = " ".join(str(case[name] or "") for name in ("id", "title", "text", "sensor")).lower()
+def passes(where: CaseFilter, event: StreamEvent) -> bool:
+    """Return whether the case of an event, as it stands after it, passes the filters of lists."""
     return (
-        (not where.state or case["state"] in where.state)
-        and (not where.level or case["level"] in where.level)
-        and (not where.category or case["category"] in where.category)
-        and (not where.department or case["department"] in where.department)
-        and (not where.grid or str(case["grid"] or "").startswith(where.grid))
-        and in_box(where.bbox, case["lon"], case["lat"])
-        and where.overdue in (None, overdue)
-        and where.open in (None, case["open"])
-        and where.drill in (None, case["drill"])
-        and where.q.lower() in text
+        (not where.state or event.state in where.state)
+        and (not where.level or event.level in where.level)
+        and (not where.category or event.category in where.category)
+        and (not where.department or event.department in where.department)
+        and (event.grid or "").startswith(where.grid)
+        and in_box(where.bbox, event.lon, event.lat)
+        and where.overdue in (None, event.overdue)
+        and where.q.lower() in event.text.lower()
+        and _told(where, event)
     )
 
 
-def wanted_by(actor: Actor, where: CaseFilter) -> Callable[[OutboxRow], bool]:
-    """Return what decides whether a row is sent to this caller."""
+def _told(where: CaseFilter, event: StreamEvent) -> bool:
+    if where.open is None and where.drill is None:
+        return True
+    case = orjson.loads(event.data)["case"]
+    return where.open in (None, case["open"]) and where.drill in (None, case["drill"])
 
-    def wanted(row: OutboxRow) -> bool:
-        case = orjson.loads(row.payload)["case"]
-        return sees(actor, case) and passes(where, case)
 
-    return wanted
+def wanted_by(actor: Actor, where: CaseFilter) -> Callable[[StreamEvent], bool]:
+    """Return what decides whether an event is sent to this caller."""
+    return lambda event: sees(actor, event) and passes(where, event)

@@ -6,6 +6,7 @@ All methods are called from worker threads unless they say otherwise; none may b
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
-    from engine.casework.service import Casework, OutboxRow
+    from engine.casework.service import Casework
 
 
 class Overloaded(Exception):
@@ -67,11 +68,35 @@ class Intake(Protocol):
         """
 
 
-class Relay(Protocol):
-    """The one relay of the outbox: rows in the order of their positions, which are given after commit."""
+@dataclass(frozen=True, slots=True)
+class StreamEvent:
+    """One message of the outbox, after the relay gave it its position.
 
-    def read(self, after: int, limit: int) -> Sequence[OutboxRow]:
-        """Return at most `limit` rows with `position > after`, ascending; empty when there is none yet."""
+    `position` is unique, rises without bound and is what `Last-Event-ID` names. `type` is the SSE event name
+    (`case` or `alert`). `data` is the JSON object to be sent, contact data already left out. The other fields are what
+    filters and areas are judged by; null where unknown.
+    """
+
+    position: int
+    type: str
+    data: bytes
+    case: str | None = None
+    state: str | None = None
+    level: str | None = None
+    category: str | None = None
+    department: str | None = None
+    grid: str | None = None
+    lon: float | None = None
+    lat: float | None = None
+    overdue: bool = False
+    text: str = ""
+
+
+class Relay(Protocol):
+    """The one relay of the outbox: events in the order of their positions, which are given after commit."""
+
+    def read(self, after: int, limit: int) -> Sequence[StreamEvent]:
+        """Return at most `limit` events with `position > after`, ascending; empty when there is none yet."""
 
     def first(self) -> int:
         """Return the smallest position still kept (last + 1 when none is): older ones were trimmed."""
@@ -183,13 +208,19 @@ class Settings:
     intake_limit_bytes: int = 64 << 20
 
 
+def wall_clock_ms() -> int:
+    """Return the machine's time in ms since 1970 UTC."""
+    return time.time_ns() // 1_000_000
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """Everything that `create_app` is given.
 
     `now_ms` is the time of people's moves: the machine's clock, or casework's C on a player's clock.
-    `rules` are the rules of the running plan as JSON objects (`id, version, title, source, reads, levels, enabled`).
-    `registry` holds the metrics that `/metrics` prints. `wall_ms` is the machine's clock: tokens end by it.
+    `wall_ms` is the machine's clock, by which tokens end. `rules` are the rules of the running plan as JSON objects
+    (`id, version, title, source, reads, levels, enabled, …`). `registry` holds the metrics that `/metrics` prints, and
+    `before_scrape` brings its gauges up to date.
     """
 
     casework: Casework
@@ -201,5 +232,6 @@ class Services:
     rules: Callable[[], Sequence[Mapping[str, object]]]
     registry: CollectorRegistry
     now_ms: Callable[[], int]
-    wall_ms: Callable[[], int]
     settings: Settings = field(default_factory=Settings)
+    wall_ms: Callable[[], int] = wall_clock_ms
+    before_scrape: Callable[[], None] = lambda: None

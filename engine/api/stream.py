@@ -19,9 +19,8 @@ from engine.api.problems import Problem
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
-    from engine.api.services import Relay, Settings
+    from engine.api.services import Relay, Settings, StreamEvent
     from engine.api.sessions import Credential
-    from engine.casework.service import OutboxRow
 
 BATCH = 200
 RETRY_MS = 2000
@@ -72,13 +71,13 @@ def parse_position(text: str) -> int:
     return int(text)
 
 
-def frame(row: OutboxRow) -> bytes:
-    """Return one row as text of the stream: `{"id": "<case>:<seq>", "event": …, "case": …}` on one line."""
-    return b"id: %d\nevent: case\ndata: %s\n\n" % (row.position, row.payload)
+def frame(event: StreamEvent) -> bytes:
+    """Return one event as text of the stream: `{"id": "<case>:<seq>", "event": …, "case": …}` on one line."""
+    return b"id: %d\nevent: %s\ndata: %s\n\n" % (event.position, event.type.encode(), event.data)
 
 
 async def follow(
-    hub: Hub, after: int | None, wanted: Callable[[OutboxRow], bool], credential: Credential
+    hub: Hub, after: int | None, wanted: Callable[[StreamEvent], bool], credential: Credential
 ) -> AsyncGenerator[bytes]:
     """Yield the text of the stream after a position (null: from now on), until the hub closes or the caller is out.
 

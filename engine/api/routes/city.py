@@ -4,45 +4,74 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Annotated, Literal, cast
 
 import orjson
 from fastapi import APIRouter, Query, Request, Response
 
 from engine.api.guard import actor, desk
-from engine.api.places import in_area, in_box, parse_box, touches_area
-from engine.api.services import SensorRow
+from engine.api.places import Box, in_area, in_box, parse_box, touches_area
+from engine.api.services import Layers, SensorRow
 
 Level = Literal["county", "street", "community", "grid"]
 
 
+class Packed:
+    """A body with its hash, and packed; made once where many ask for the same."""
+
+    def __init__(self, body: bytes) -> None:
+        self.body = body
+        self.tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+        self.packed = gzip.compress(body, compresslevel=3, mtime=0) if len(body) > 4096 else None
+
+    def answer(self, request: Request, media_type: str) -> Response:
+        """Return a response that browsers may keep and ask about by its hash; packed for those who take gzip."""
+        headers = {"etag": self.tag, "cache-control": "private, no-cache", "vary": "accept-encoding"}
+        if request.headers.get("if-none-match") == self.tag:
+            return Response(status_code=304, headers=headers)
+        if self.packed is not None and "gzip" in request.headers.get("accept-encoding", ""):
+            return Response(self.packed, headers={**headers, "content-encoding": "gzip"}, media_type=media_type)
+        return Response(self.body, headers=headers, media_type=media_type)
+
+
 def _answer(request: Request, body: bytes, media_type: str = "application/json") -> Response:
-    """Return a body that browsers may keep and ask about by its hash; packed for those who take gzip."""
-    tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-    headers = {"etag": tag, "cache-control": "private, no-cache", "vary": "accept-encoding"}
-    if request.headers.get("if-none-match") == tag:
-        return Response(status_code=304, headers=headers)
-    if len(body) > 4096 and "gzip" in request.headers.get("accept-encoding", ""):
-        headers["content-encoding"] = "gzip"
-        body = gzip.compress(body, compresslevel=3, mtime=0)
-    return Response(body, headers=headers, media_type=media_type)
+    return Packed(body).answer(request, media_type)
 
 
-def add_routes(router: APIRouter) -> None:
+def _collection(layers: Layers, level: Level, box: Box | None, area: str) -> bytes:
+    found = [one for one in layers.features(level, box) if touches_area(area, str(_properties(one)["code"]))]
+    return orjson.dumps({"type": "FeatureCollection", "name": layers.name(), "level": level, "features": found})
+
+
+def _properties(feature: Mapping[str, object]) -> Mapping[str, object]:
+    return cast(Mapping[str, object], feature["properties"])
+
+
+class WholeLayers:
+    """Whole levels of the city, spelled out once for each area that callers have; the latest 16 are kept."""
+
+    def __init__(self, layers: Layers) -> None:
+        self._of = lru_cache(16)(lambda level, area: Packed(_collection(layers, level, None, area)))
+
+    def answer(self, request: Request, level: Level, area: str) -> Response:
+        """Return one level within an area."""
+        return self._of(level, area).answer(request, "application/geo+json")
+
+
+def add_routes(router: APIRouter, layers: Layers) -> None:
     """Add grids, sensors and rules."""
+    whole = WholeLayers(layers)
 
     @router.get("/api/v1/grids.geojson", tags=["city"], response_class=Response)
     def grids(request: Request, level: Level = "grid", bbox: str | None = None) -> Response:
         """The city's areas of one level as GeoJSON (WGS-84), those that touch `bbox=west,south,east,north`."""
-        layers = desk(request).services.layers
         area = actor(request).area
-        features = [
-            feature
-            for feature in layers.features(level, parse_box(bbox))
-            if touches_area(area, str(feature["properties"]["code"]))  # type: ignore[index]
-        ]
-        body = orjson.dumps({"type": "FeatureCollection", "name": layers.name(), "features": features})
-        return _answer(request, body, "application/geo+json")
+        box = parse_box(bbox)
+        if box is None:
+            return whole.answer(request, level, area)
+        return _answer(request, _collection(layers, level, box, area), "application/geo+json")
 
     @router.get("/api/v1/sensors", tags=["city"], response_class=Response)
     def sensors(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -10,11 +9,12 @@ from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from engine.api.bodies import JSON, NDJSON
+from engine.api.frames import as_frame, only_own_sensors, refuse_malformed
 from engine.api.guard import actor, desk
 from engine.api.problems import Problem
 
 if TYPE_CHECKING:
-    from engine.api.services import Intake, Judged, Sensors
+    from engine.api.services import Services
 
 READING: dict[str, Any] = {
     "type": "object",
@@ -57,55 +57,17 @@ DOCUMENTED: dict[str, Any] = {
 }
 
 
-def as_record(body: bytes, media_type: str) -> bytes:
-    """Return the body as one record that no decoder can take for a control record standing alone.
-
-    JSON must be an array. NDJSON that is one value altogether (one line, or an object spread over lines) is put into
-    an array; NDJSON of several values stays as it is.
-    """
-    body = body.strip(b" \t\r\n")
-    if media_type == JSON:
-        if not body.startswith(b"["):
-            raise Problem(400, "not_an_array", "the body must be a JSON array of readings, or NDJSON by its media type")
-        return body
-    try:
-        json.loads(body)
-    except RecursionError:
-        raise Problem(400, "bad_json", "the body is nested too deeply") from None
-    except ValueError:
-        return body  # several values, or malformed: the decoder says which
-    return b"[" + body + b"]"
-
-
-def only_own_sensors(record: bytes, area: str, sensors: Sensors) -> None:
-    """Refuse a body that names a sensor outside the caller's area; callers for the whole city are not asked."""
-    try:
-        readings = orjson.loads(record if record.startswith(b"[") else b"[" + b",".join(record.splitlines()) + b"]")
-    except orjson.JSONDecodeError as error:
-        raise Problem(400, "bad_json", f"the body is not JSON: {error}") from None
-    for index, reading in enumerate(readings):
-        name = reading.get("sensor") if isinstance(reading, dict) else None
-        grid = sensors.grid_of(name) if isinstance(name, str) else None
-        if grid is None or not grid.startswith(area):
-            raise Problem(403, "not_yours", f"reading {index} is not of a sensor registered in your area {area}")
-
-
-def refuse_unsplit(judged: Judged) -> None:
-    """Refuse a body that the decoder could not split into readings."""
-    if judged.readings or not judged.rejected:
-        return
-    reason = judged.rejected[0].reason
-    if reason == "frame_too_large":
-        raise Problem(413, "too_many_readings", "a body holds at most 10,000 readings")
-    raise Problem(400, "bad_json", f"the body cannot be split into readings: {reason}")
-
-
-def take(intake: Intake, record: bytes) -> bytes:
-    """Judge a record and make it durable; return the answer as JSON."""
-    judged = intake.judge(record)
-    refuse_unsplit(judged)
+def take(services: Services, body: bytes, area: str) -> bytes:
+    """Judge a body and make it durable; return the answer as JSON. Raises `Problem`, `Overloaded`, `Unavailable`."""
+    if services.intake is None:
+        raise Problem(503, "no_intake", "this process takes no readings")
+    frame = as_frame(body)
+    judged = services.intake.judge(frame)
+    refuse_malformed(judged)
+    if area:
+        only_own_sensors(frame, area, services.sensors)
     if judged.readings:
-        intake.append(record, judged.readings)
+        services.intake.append(frame, judged.readings)
     rejected = [{"index": one.index, "reason": one.reason} for one in judged.rejected]
     return orjson.dumps({"accepted": judged.readings - len(rejected), "rejected": rejected})
 
@@ -120,11 +82,8 @@ def add_routes(router: APIRouter) -> None:
         Readings that detect will reject are named by their position; they are kept in quarantine. A malformed body is
         refused whole and not kept.
         """
-        services = desk(request).services
-        if services.intake is None:
-            raise Problem(503, "no_intake", "this process takes no readings")
-        record = as_record(await request.body(), request.state.media_type)
-        area = actor(request).area
-        if area:
-            await run_in_threadpool(only_own_sensors, record, area, services.sensors)
-        return Response(await run_in_threadpool(take, services.intake, record), media_type=JSON)
+        body = (await request.body()).strip(b" \t\r\n")
+        if request.state.media_type == JSON and not body.startswith(b"["):
+            raise Problem(400, "not_an_array", "the body must be a JSON array of readings, or NDJSON by its media type")
+        answer = await run_in_threadpool(take, desk(request).services, body, actor(request).area)
+        return Response(answer, media_type=JSON)
