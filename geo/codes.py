@@ -100,6 +100,11 @@ def generate(community: str, lon_e7: npt.ArrayLike, lat_e7: npt.ArrayLike, row_e
     return codes
 
 
+def row_height(heights_e7: npt.ArrayLike) -> int:
+    """The height of a row of grids for `generate`: nine tenths of a middling grid's height, in whole numbers."""
+    return int(np.median(np.asarray(heights_e7, np.int64)) * 9 // 10)
+
+
 def reading_order(lon: npt.NDArray[np.int64], lat: npt.NDArray[np.int64], row_e7: int) -> list[int]:
     """Positions in the order of a page: rows from north to south, in each row from west to east."""
     southward = np.lexsort((lon, -lat))

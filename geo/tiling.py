@@ -15,7 +15,6 @@ from geo.grids import GridSet
 from geo.load import as_shapely
 
 
-
 @dataclass(frozen=True, slots=True)
 class Flaw:
     """One thing that keeps the grids from tiling: `what` is overlap or gap; lon, lat in degrees; area in m²."""
@@ -35,8 +34,8 @@ class Flaw:
 def flaws(grids: GridSet) -> list[Flaw]:
     """Every pair of grids that overlaps, and every gap enclosed by grids, in the order of codes.
 
-    Judged on whole numbers of 1e-7 degrees: grids that share all of their vertices tile exactly. A gap that is open to the
-    outside is the city's outline, and no flaw.
+    Judged on whole numbers of 1e-7 degrees: grids that share all of their vertices tile exactly. A gap that is open to
+    the outside is the city's outline, and no flaw.
     """
     if len(grids) == 0:
         return []
@@ -76,13 +75,13 @@ def _flaw(what: str, names: tuple[str, ...], shape: Any) -> Flaw:
 def out_of_order(grids: GridSet) -> list[str]:
     """Communities whose serials do not run from west to east in rows from north to south (a remark: cities renumber).
 
-    A row takes the grids whose middles lie within a middling grid's height of its northernmost.
+    Rows as in `geo.codes.generate`.
     """
     middles, bounds = grids.polygons.middles().astype(np.int64), grids.polygons.bounds().astype(np.int64)
     found = []
     for community, members in groupby(range(len(grids)), key=lambda row: grids.codes[row][:12]):
         rows = np.array(list(members))
-        height = int(np.median(bounds[rows, 3] - bounds[rows, 1]) * 0.9)
+        height = codes.row_height(bounds[rows, 3] - bounds[rows, 1])
         if codes.reading_order(middles[rows, 0], middles[rows, 1], height) != list(range(rows.size)):
             found.append(community)
     return found

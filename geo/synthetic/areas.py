@@ -10,6 +10,8 @@ import numpy.typing as npt
 import shapely
 
 from geo import E7, crs
+from geo.city import Underpass
+from geo.frame import LocalFrame
 from geo.grids import GridSet, feature_collection
 from geo.load import as_shapely
 from geo.synthetic.ground import River
@@ -18,7 +20,7 @@ from geo.synthetic.sites import Ground
 Floats = npt.NDArray[np.float64]
 
 
-def zone_sets(rng: np.random.Generator, ground: Ground) -> dict[str, bytes]:
+def zone_sets(rng: np.random.Generator, ground: Ground, underpasses: Sequence[Underpass]) -> dict[str, bytes]:
     """GeoJSON by the name of the set."""
     return {
         "school": _circles(rng, ground, 42, 220.0, "学校周边", "第{}小学周边"),
@@ -26,7 +28,21 @@ def zone_sets(rng: np.random.Generator, ground: Ground) -> dict[str, bytes]:
         "no_vending": _blocks(rng, ground.grids, 18, "严禁设摊区"),
         "fire_lane": _circles(rng, ground, 60, 45.0, "消防通道", "{}号消防通道"),
         "river_bank": _banks(ground, ground.rivers),
+        "underpasses": underpass_zones(ground.terrain.frame, underpasses),
     }
+
+
+def underpass_zones(frame: LocalFrame, underpasses: Sequence[Underpass]) -> bytes:
+    """The low part of each underpass, a ring of 80 m around its sag; its sensors lie inside, road sensors do not."""
+    turn = np.arange(16) * (2 * np.pi / 16)
+    features = []
+    for underpass in underpasses:
+        x, y = frame.to_metres(np.array([underpass.lon]), np.array([underpass.lat]))
+        lon, lat = crs.quantize(*frame.to_degrees(x + 80.0 * np.cos(turn), y + 80.0 * np.sin(turn)))
+        ring = (np.stack([lon, lat], axis=1) / E7).tolist()
+        properties = {"name": underpass.name, "use": "下穿通道", "underpass": underpass.id}
+        features.append(_feature(properties, [[[*ring, ring[0]]]]))
+    return feature_collection(features)
 
 
 def _circles(rng: np.random.Generator, ground: Ground, count: int, radius_m: float, kind: str, name: str) -> bytes:

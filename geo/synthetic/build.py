@@ -71,7 +71,7 @@ def build(seed: int, folder: Path, rows: int = SENSORS) -> City:
     _write_grids(folder / "grids.npz", grids)
     zones = folder / "zones"
     zones.mkdir(exist_ok=True)
-    for name, text in areas.zone_sets(rng, ground).items():
+    for name, text in areas.zone_sets(rng, ground, placed.underpasses).items():
         (zones / f"{name}.geojson").write_bytes(text)
     (folder / "city.json").write_bytes(_city_json(seed, facts, frame, grids, courses, officers, placed))
     city = City(folder)
@@ -110,11 +110,11 @@ def _wanted(rng: np.random.Generator, land: Terrain) -> Wanted:
 def _grids(rng: np.random.Generator, leaves: Leaves, facts: _Divisions) -> tuple[GridSet, list[str]]:
     community = communities.assign(rng, leaves, facts.communities)
     polygons = Polygons.build([[[ring]] for ring in leaves.rings])
-    middle = polygons.middles()
+    middle, bounds = polygons.middles(), polygons.bounds().astype(np.int64)
     code_of = [""] * len(leaves.rings)
     for name in np.unique(community).tolist():
         mine = np.flatnonzero(community == name)
-        row_e7 = int(np.median(leaves.size[mine]) * UNIT_M * 90)  # 1 m is about 90 units of latitude
+        row_e7 = codes.row_height(bounds[mine, 3] - bounds[mine, 1])
         numbered = codes.generate(f"{name:012d}", middle[mine, 0], middle[mine, 1], row_e7)
         for leaf, code in zip(mine.tolist(), numbered, strict=True):
             code_of[leaf] = code

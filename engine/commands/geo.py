@@ -1,0 +1,173 @@
+"""`tongguan geo`: where a point belongs, the city's own files in, do grids tile, the shipped city anew."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import orjson
+import typer
+
+from geo import city as cities
+from geo import codes, imports, tiling
+from geo.crs import NAMES, degrees, quantize, to_wgs84
+from geo.errors import FileRefused, GeoError
+from geo.grids import GridSet
+from geo.load import Layer, load_polygons
+from geo.zones import load_zones
+
+FAILED = 1
+_CRS_HELP = f"Coordinate system: {', '.join(NAMES)}."
+
+app = typer.Typer(no_args_is_help=True, help="Where things are: unit grids, zones, coordinate systems.")
+
+
+@contextmanager
+def refusals_named() -> Iterator[None]:
+    """Print every fault of a refused file on stderr and end with 1."""
+    try:
+        yield
+    except FileRefused as refusal:
+        for fault in refusal.faults:
+            typer.echo(str(fault), err=True)
+        raise typer.Exit(FAILED) from None
+    except GeoError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(FAILED) from None
+
+
+def _crs(text: str | None) -> str | None:
+    if text is not None and text not in NAMES:
+        raise typer.BadParameter(f"must be one of {', '.join(NAMES)}; got {text!r}")
+    return text
+
+
+@app.command(context_settings={"ignore_unknown_options": True})
+def locate(
+    lon: Annotated[float, typer.Argument(help="Longitude in degrees.")],
+    lat: Annotated[float, typer.Argument(help="Latitude in degrees.")],
+    crs: Annotated[str, typer.Option(callback=_crs, help=_CRS_HELP)] = "wgs84",
+    grids: Annotated[Path | None, typer.Option(help="Unit grids, GeoJSON; the shipped city's if not given.")] = None,
+    zones: Annotated[Path | None, typer.Option(help="Folder of zone sets; the shipped city's if not given.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Say which unit grid and zones a place belongs to.
+
+    Example: tongguan geo locate 120.83 29.60 --crs gcj02
+    """
+    _check_place(lon, lat)
+    with refusals_named():
+        shipped = cities.load() if grids is None else None
+        grid_set = GridSet.from_geojson(grids, assume="wgs84") if grids is not None else cities.load().grids
+        zone_sets = load_zones(zones, assume="wgs84") if zones is not None else shipped.zones if shipped else {}
+    x, y = quantize(*(values.reshape(1) for values in to_wgs84(lon, lat, crs)))
+    row = int(grid_set.locate(x, y)[0])
+    inside = [name for name, zone in zone_sets.items() if zone.contains(x, y)[0]]
+    found = {"grid": grid_set.code_of(row), "lon": float(degrees(x)[0]), "lat": float(degrees(y)[0]), "zones": inside}
+    properties = dict(grid_set.properties[row]) if row >= 0 else {}
+    if as_json:
+        typer.echo(orjson.dumps({**found, "properties": properties}).decode())
+        return
+    typer.echo(found["grid"] or "outside every unit grid")
+    typer.echo(f"  {'place':<15} {found['lon']:.7f}, {found['lat']:.7f} (WGS-84)")
+    for key, value in properties.items():
+        typer.echo(f"  {key:<15} {value}")
+    typer.echo(f"  {'zones':<15} {', '.join(inside) or 'none'}")
+
+
+def _check_place(lon: float, lat: float) -> None:
+    if not (math.isfinite(lon) and math.isfinite(lat)):
+        raise typer.BadParameter(f"LON and LAT must be finite; got {lon} {lat}")
+    if abs(lon) > 180 or abs(lat) > 90:
+        hint = "; are they swapped? LON comes first" if abs(lon) <= 90 and abs(lat) <= 180 else ""
+        raise typer.BadParameter(f"LON must be within 180 and LAT within 90 degrees{hint}; got {lon} {lat}")
+
+
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="GeoJSON of unit grids or of zones (.gz too).")],
+    crs: Annotated[str | None, typer.Option(callback=_crs, help=f"{_CRS_HELP} Needed if the file names none.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Where to write; stdout if not given.")] = None,
+    number: Annotated[bool, typer.Option(help="Give grids new codes, by place within their `community`.")] = False,
+) -> None:
+    """Check a city's own file and write it as WGS-84, rounded to 7 decimals: grids in the order of codes, or zones.
+
+    Example: tongguan geo import grids_from_survey.geojson --crs cgcs2000 --out grids.geojson
+    """
+    with refusals_named():
+        layer = load_polygons(file, crs)
+        text, summary = _imported(layer, number)
+    if out is None:
+        sys.stdout.buffer.write(text + b"\n")
+    else:
+        out.write_bytes(text + b"\n")
+    typer.echo(f"{summary} from {layer.crs}{'' if out is None else f', written to {out}'}", err=True)
+
+
+def _imported(layer: Layer, number: bool) -> tuple[bytes, str]:
+    if number:
+        grids = imports.numbered(layer)
+        return grids.geojson(), f"{len(grids)} unit grids, newly numbered,"
+    if imports.carries_codes(layer):
+        grids = imports.grids(layer)
+        return grids.geojson(), f"{len(grids)} unit grids"
+    zones = imports.zones(layer, "zones")
+    return zones.geojson(), f"{len(zones.polygons)} zones"
+
+
+@app.command()
+def check(
+    file: Annotated[Path, typer.Argument(help="GeoJSON of unit grids (.gz too).")],
+    crs: Annotated[str | None, typer.Option(callback=_crs, help=f"{_CRS_HELP} Needed if the file names none.")] = None,
+) -> None:
+    """Check unit grids: valid polygons, codes, overlaps, gaps. Ends with 1 if there is any fault.
+
+    Example: tongguan geo check grids.geojson
+    """
+    with refusals_named():
+        grids = GridSet.from_geojson(file, crs)
+    flaws = tiling.flaws(grids)
+    for flaw in flaws:
+        typer.echo(f"{file}: {flaw}", err=True)
+    for remark in _remarks(grids):
+        typer.echo(f"{file}: remark: {remark}", err=True)
+    communities = {code[:12] for code in grids.codes}
+    overlaps = sum(flaw.what == "overlap" for flaw in flaws)
+    summary = f"{len(grids)} unit grids in {len(communities)} communities: "
+    typer.echo(summary + f"{overlaps} overlaps, {len(flaws) - overlaps} gaps")
+    if flaws:
+        raise typer.Exit(FAILED)
+
+
+def _remarks(grids: GridSet) -> Iterator[str]:
+    """What is unusual but lawful."""
+    for street in sorted({code[:9] for code in grids.codes}):
+        if codes.parse(f"{street}001001").street_class is codes.StreetClass.OTHER:
+            yield f"street {street} is neither a subdistrict, a town nor a township by its number"
+    for community in tiling.out_of_order(grids):
+        yield f"serials of {community} do not run from west to east, north to south"
+
+
+@app.command()
+def city(
+    out: Annotated[Path, typer.Option(help="Folder to write to; made if missing.")],
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same bytes.")] = 1,
+    sensors: Annotated[int, typer.Option(min=1, help="About how many rows the registry gets.")] = 5000,
+) -> None:
+    """Make the synthetic city from a seed: real names and codes, made-up ground, grids, sites and sensors.
+
+    Example: tongguan geo city --seed 1 --out city/
+    """
+    from geo.synthetic.build import build  # a generator that nothing else of the command line needs
+
+    with refusals_named():
+        made = build(seed, out, sensors)
+        (out / "grids.geojson").write_bytes(made.grids.geojson())
+    typer.echo(
+        f"{made.name} (seed {seed}): {len(made.grids)} unit grids, {len(made.sensors)} sensor rows, "
+        f"{len(made.underpasses)} underpasses, {len(made.zones)} zone sets, written to {out}"
+    )
