@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.runtime.crashpoints import CrashPoint, crash_point
+from engine.runtime.errors import Corrupt
 from engine.runtime.sqlite import fault_of, open_writer
 
 CHUNK_BYTES = 1 << 20
@@ -45,19 +46,20 @@ class Checkpoint:
     format: str
 
 
-def is_due(elapsed_s: float, replay_s: float, size_bytes: int) -> bool:
-    """Say whether to write one: not more than 5 MB/s nor oftener than every 5 s, but never over 60 s of replay.
+def is_due(elapsed_s: float, replay_s: float, size_bytes: int, least_s: float = LEAST_INTERVAL_S) -> bool:
+    """Say whether to write one: not more than 5 MB/s nor oftener than `least_s`, but never over 60 s of replay.
 
     `replay_s` is what detect worked since the last one, so about what a replay would take.
     """
-    return replay_s >= MOST_REPLAY_S or elapsed_s >= max(LEAST_INTERVAL_S, size_bytes / MOST_BYTES_PER_S)
+    return replay_s >= MOST_REPLAY_S or elapsed_s >= max(least_s, size_bytes / MOST_BYTES_PER_S)
 
 
 class CheckpointStore:
     """Checkpoints of every partition of one journal (`identity` as the journal names itself)."""
 
-    def __init__(self, path: Path, identity: str) -> None:
+    def __init__(self, path: Path, identity: str, *, chunk_bytes: int = CHUNK_BYTES) -> None:
         self.path = path
+        self._chunk_bytes = chunk_bytes
         self._identity = identity
         self._connection = open_writer(path, schema=_SCHEMA, version=_FILE_FORMAT)
 
@@ -71,10 +73,10 @@ class CheckpointStore:
     def _write(self, partition: int, checkpoint: Checkpoint) -> int:
         newest = self._connection.execute("SELECT max(generation) FROM checkpoint WHERE partition = ?", (partition,))
         generation = (newest.fetchone()[0] or 0) + 1
-        chunks = max(1, -(-len(checkpoint.data) // CHUNK_BYTES))
+        chunks = max(1, -(-len(checkpoint.data) // self._chunk_bytes))
         crash_point(CrashPoint.CHECKPOINT_BEFORE)
         for chunk in range(chunks):
-            data = checkpoint.data[chunk * CHUNK_BYTES : (chunk + 1) * CHUNK_BYTES]
+            data = checkpoint.data[chunk * self._chunk_bytes : (chunk + 1) * self._chunk_bytes]
             head = (partition, generation, chunk, chunks, checkpoint.position)
             tail = (checkpoint.plan, checkpoint.format, self._identity)
             if chunk == chunks - 1:
@@ -129,25 +131,30 @@ class CheckpointStore:
                 raise ValueError("it belongs to another journal")
         return Checkpoint(rows[0][4], b"".join(row[5] for row in rows), rows[0][7], rows[0][8])
 
+    def probe(self) -> None:
+        """Look at the whole table; raises Corrupt."""
+        try:
+            self._connection.execute("SELECT count(*), max(generation) FROM checkpoint").fetchall()
+        except sqlite3.Error as error:
+            raise fault_of(self.path, error) from error
+
     def close(self) -> None:
         """Close the file."""
         self._connection.close()
 
 
-def open_checkpoints(path: Path, identity: str) -> CheckpointStore:
+def open_checkpoints(path: Path, identity: str, *, chunk_bytes: int = CHUNK_BYTES) -> CheckpointStore:
     """Open the file; one that is damaged is moved aside, since all in it can be had from the log again."""
-    from engine.runtime.errors import Corrupt
-
     try:
-        store = CheckpointStore(path, identity)
-        store._connection.execute("SELECT count(*), max(generation) FROM checkpoint").fetchall()
-    except (Corrupt, sqlite3.DatabaseError) as error:
+        store = CheckpointStore(path, identity, chunk_bytes=chunk_bytes)
+        store.probe()
+    except Corrupt as error:
         _log.warning("%s: %s; moved aside, state is rebuilt from the log", path, error)
         for suffix in ("", "-wal", "-shm"):
             damaged = path.with_name(path.name + suffix)
             if damaged.exists():
                 damaged.replace(path.with_name(path.name + ".damaged" + suffix))
-        store = CheckpointStore(path, identity)
+        store = CheckpointStore(path, identity, chunk_bytes=chunk_bytes)
     return store
 
 

@@ -11,28 +11,33 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Protocol
 
 from engine.detect.batch import RecordBatch
-from engine.detect.detector import Detector, Output, PlanSource
-from engine.detect.errors import CheckpointUnreadable
-from engine.runtime.checkpoints import Checkpoint, CheckpointStore, is_due
+from engine.detect.checkpoint import FORMAT
+from engine.detect.detector import Detector, PlanSource
+from engine.detect.errors import CheckpointUnreadable, DetectError
+from engine.detect.last_values import LastValue
+from engine.detect.output import Output
+from engine.runtime.checkpoints import LEAST_INTERVAL_S, Checkpoint, CheckpointStore, is_due
 from engine.runtime.errors import Misfit
 from engine.runtime.log import Appended, CursorMove, Log, Stream
 from engine.runtime.outputs import appends_of
 
 READER = "detect"
 BATCH_BYTES = 4 << 20
+WAITING_BYTES = 256 << 20
 _log = logging.getLogger(__name__)
 
 
 class Observer(Protocol):
     """Who counts what detect says; called after the commit."""
 
-    def detected(self, batch: RecordBatch, output: Output, seconds: float) -> None:
-        """Take note of one committed step."""
+    def detected(self, batch: RecordBatch, output: Output, last: Sequence[LastValue], seconds: float) -> None:
+        """Take note of one committed step; `last` are the values of sensors that it told."""
         ...
 
     def checkpointed(self, seconds: float, size_bytes: int) -> None:
@@ -47,6 +52,7 @@ class _Pending:
     done: Future[list[Appended]]
     batch: RecordBatch
     output: Output
+    last: Sequence[LastValue]
     seconds: float
     position: int
 
@@ -64,6 +70,8 @@ class Detecting:
         *,
         player: bool,
         batch_bytes: int = BATCH_BYTES,
+        waiting_bytes: int = WAITING_BYTES,
+        checkpoint_s: float = LEAST_INTERVAL_S,
     ) -> None:
         self._log = log
         self._partition = partition
@@ -71,6 +79,9 @@ class Detecting:
         self._observer = observer
         self._player = player
         self._batch_bytes = batch_bytes
+        self._waiting_bytes = waiting_bytes
+        self._checkpoint_s = checkpoint_s
+        self.fault: str | None = None
         self._committed = log.cursor(READER, partition)
         self._done = self._committed
         self._detector, self.position = self._restore(plans)
@@ -116,7 +127,10 @@ class Detecting:
         self._join_checkpoint()
 
     def step(self) -> bool:
-        """Read a batch and judge it; False when there was none."""
+        """Read a batch and judge it; False when there was none, or when too many readings wait for their order."""
+        self.fault = self._too_much_waits()
+        if self.fault:
+            return False
         replaying = self.position < self._committed
         records = self._log.read(
             Stream.READINGS,
@@ -129,22 +143,36 @@ class Detecting:
             return False
         batch = records.batch()
         began = time.perf_counter()
-        output = self._detector.step(batch)
+        try:
+            output = self._detector.step(batch)
+        except DetectError as error:
+            raise Misfit(f"city.readings/{self._partition} from offset {self.position + 1}: {error}") from error
         seconds = time.perf_counter() - began
         self._replay_s += seconds
-        self.position = int(batch.offset[-1])
+        # it may stop before a plan record that it cannot follow, and says so the next time
+        self.position = self._detector.cursor
         if not replaying:
             self._settle()
-            self._commit(batch, output, seconds)
+            self._commit(batch.part(0, self.position - int(batch.offset[0]) + 1), output, seconds)
         self._checkpoint_if_due()
         return True
 
+    def _too_much_waits(self) -> str | None:
+        waiting = self._detector.waiting_bytes
+        if waiting <= self._waiting_bytes:
+            return None
+        return (
+            f"detect 停止读取：等待排序的读数达 {waiting >> 20} MiB / detect stopped reading: {waiting >> 20} MiB of "
+            "readings wait for the watermark; nothing is lost; start again with a smaller --max-delay"
+        )
+
     def _commit(self, batch: RecordBatch, output: Output, seconds: float) -> None:
         log_time = int(batch.log_time[-1]) if self._player and batch.log_time is not None else None
-        appends = appends_of(output, self._partition, log_time)
+        last = [value for values in output.last_values for value in values.records()]
+        appends = appends_of(output, last, self._partition, log_time)
         move = CursorMove(READER, self._partition, self._done, self.position)
         self._done = self.position
-        self._pending = _Pending(self._log.commit(appends, [move]), batch, output, seconds, self.position)
+        self._pending = _Pending(self._log.commit(appends, [move]), batch, output, last, seconds, self.position)
 
     def _settle(self) -> None:
         """Wait for the commit under way."""
@@ -153,11 +181,13 @@ class Detecting:
             return
         pending.done.result()
         self._committed = pending.position
-        self._observer.detected(pending.batch, pending.output, pending.seconds)
+        self._observer.detected(pending.batch, pending.output, pending.last, pending.seconds)
 
     def _checkpoint_if_due(self) -> None:
         elapsed = time.monotonic() - self._snapshot_at[1]
-        if self.position <= self._snapshot_at[0] or not is_due(elapsed, self._replay_s, self._snapshot_bytes):
+        if self.position <= self._snapshot_at[0] or not is_due(
+            elapsed, self._replay_s, self._snapshot_bytes, self._checkpoint_s
+        ):
             return
         if self._writing and self._writing.is_alive():
             return
@@ -171,7 +201,8 @@ class Detecting:
             return
         began = time.perf_counter()
         data = self._detector.snapshot()
-        checkpoint = Checkpoint(self.position, data, self._detector.plan_digest, Detector.FORMAT)
+        plan = self._detector.plan.digest if self._detector.plan else ""
+        checkpoint = Checkpoint(self.position, data, plan, f"detect-{FORMAT}")
         self._snapshot_at = (self.position, time.monotonic())
         self._replay_s, self._snapshot_bytes = 0.0, len(data)
         self._writing = threading.Thread(target=self._write, args=(checkpoint, began), name="checkpoint", daemon=True)

@@ -21,10 +21,11 @@ from engine.casework.plans import StoredPlans
 from engine.casework.service import AlertRecord, Applied, Casework, Settings
 from engine.casework.store import Store, upgrade
 from engine.detect.batch import RecordBatch
-from engine.detect.detector import Output
+from engine.detect.last_values import LastValue
+from engine.detect.output import Output
 from engine.runtime.backlog import Backlog
 from engine.runtime.caseworking import Caseworking
-from engine.runtime.checkpoints import open_checkpoints
+from engine.runtime.checkpoints import CHUNK_BYTES, LEAST_INTERVAL_S, open_checkpoints
 from engine.runtime.crashpoints import CrashPoint, crash_point
 from engine.runtime.detecting import READER, Detecting
 from engine.runtime.journal import Journal
@@ -33,7 +34,8 @@ from engine.runtime.log import Stream
 from engine.runtime.plans import JournalPlans
 from engine.runtime.readings import Readings
 from engine.runtime.relay import Relay
-from engine.runtime.retention import Retention, Trimmer
+from engine.runtime.retention import Retention, Trimmer, rebuild_ms
+from engine.runtime.sensors import LastKnown
 from engine.runtime.ticker import tick_until
 from engine.runtime.watch import OnDeath, Threads, end_process
 from rules.plan import Plan
@@ -46,7 +48,7 @@ _log = logging.getLogger(__name__)
 class Observer(Protocol):
     """Who counts what the engine does, after each commit; called from the engine's threads."""
 
-    def detected(self, batch: RecordBatch, output: Output, seconds: float) -> None:
+    def detected(self, batch: RecordBatch, output: Output, last: Sequence[LastValue], seconds: float) -> None:
         """Take note of one step of detect."""
         ...
 
@@ -61,12 +63,17 @@ class Observer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds of memory and disk. `queue_bytes` wait for the journal's writer, `backlog_bytes` for detect."""
+    """Bounds of memory and disk. `queue_bytes` wait for the journal's writer, `backlog_bytes` for detect.
+
+    `checkpoint_s` and `chunk_bytes` are what checkpoints.py says; a test may want them small.
+    """
 
     queue_bytes: int = 64 << 20
     backlog_bytes: int = 512 << 20
     retention_age_ms: int = 30 * 86_400_000
     retention_bytes: int = 20 << 30
+    checkpoint_s: float = LEAST_INTERVAL_S
+    chunk_bytes: int = CHUNK_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +109,7 @@ class Embedded:
         observers: Sequence[Observer] = (),
         *,
         player: bool = False,
-        limits: Limits = Limits(),  # noqa: B008 - frozen
+        limits: Limits = Limits(),
         clock: Callable[[], int] = wall_clock_ms,
         on_death: OnDeath = end_process,
     ) -> None:
@@ -124,15 +131,17 @@ class Embedded:
         log_clock = (lambda: 0) if self.player else self._clock
         self.journal = Journal(self.folder / "journal.db", clock=log_clock, queue_bytes=self._limits.queue_bytes)
         opened.callback(self.journal.close)
+        self.journal.agree_on_clock("record" if self.player else "commit")
         self.plans = JournalPlans(self.journal)
         self.plans.store(self.plan)
-        checkpoints = open_checkpoints(self.folder / "checkpoints.db", self.journal.identity)
+        path, limits = self.folder / "checkpoints.db", self._limits
+        checkpoints = open_checkpoints(path, self.journal.identity, chunk_bytes=limits.chunk_bytes)
         opened.callback(checkpoints.close)
         self.store = Store.open(self.folder / "cases.db")
         opened.callback(self.store.close)
         upgrade(self.store)
         stored = StoredPlans(self.store)
-        stored.put(self.plan)
+        stored.add(self.plan, t_ms=self._clock())
         self.casework = Casework(
             self.store,
             stored,
@@ -140,6 +149,7 @@ class Embedded:
             before_commit=lambda: crash_point(CrashPoint.CASEWORK_BEFORE),
             after_commit=lambda: crash_point(CrashPoint.CASEWORK_AFTER),
         )
+        self.sensors = LastKnown()
         self.relay = Relay(self.journal, self.casework)
         self._caseworking = Caseworking(self.journal, self.casework, self, self.relay.wake)
         judged = self.journal.cursor(READER, PARTITION)
@@ -160,7 +170,7 @@ class Embedded:
     # ---- life
 
     def start(self) -> None:
-        """Start the threads; return once the readings log stands under the plan (on a player's clock: from its start)."""
+        """Start the threads; the readings log then stands under the plan (a player's: with its first record)."""
         stopping = self._threads.stopping
         if not self.player:
             self.intake.announce(self._clock())
@@ -169,6 +179,7 @@ class Embedded:
         self._threads.start("detect", lambda: self._detecting.run(stopping))
         self._threads.start("casework", lambda: self._caseworking.run(stopping))
         self._threads.start("relay", lambda: self.relay.run(stopping))
+        threading.Thread(target=self.sensors.remember, args=(self.journal, stopping), name="last values").start()
         self._threads.start("retention", lambda: self._trimmer().run(stopping))
 
     def stop(self, timeout_s: float = 30.0) -> None:
@@ -204,7 +215,7 @@ class Embedded:
 
     def _trimmer(self) -> Trimmer:
         limits = self._limits
-        keep = Retention(limits.retention_age_ms, limits.retention_bytes, self.plan.longest_ms + 86_400_000)
+        keep = Retention(limits.retention_age_ms, limits.retention_bytes, rebuild_ms(self.plan))
         return Trimmer(
             self.journal,
             keep,
@@ -224,24 +235,28 @@ class Embedded:
         """Return how far the engine is; cheap."""
         alive, behind_s = self.alive(), self.backlog.behind_s()
         dead = self._threads.dead
+        faults = [f"{dead[0]}: {dead[1]}"] if dead else []
+        if self._detecting.fault:
+            faults.append(self._detecting.fault)
         return Progress(
-            ready=alive and behind_s < BEHIND_S,
+            ready=alive and behind_s < BEHIND_S and not faults,
             alive=alive,
             clock_ms=self.casework.clock(),
             log_ms=self.journal.last_log_time(Stream.READINGS, PARTITION) or None,
             waiting=self.backlog.records,
             behind_s=behind_s,
             overloaded=self.backlog.bytes > self._limits.backlog_bytes or self.journal.is_full(),
-            faults=(f"{dead[0]}: {dead[1]}",) if dead else (),
+            faults=tuple(faults),
         )
 
     # ---- what the loops tell
 
-    def detected(self, batch: RecordBatch, output: Output, seconds: float) -> None:
+    def detected(self, batch: RecordBatch, output: Output, last: Sequence[LastValue], seconds: float) -> None:
         """Pass on one step of detect."""
         self.backlog.judged(int(batch.offset[-1]), int(batch.end[-1] - batch.start[0]))
+        self.sensors.learn(last)
         for observer in self._observers:
-            observer.detected(batch, output, seconds)
+            observer.detected(batch, output, last, seconds)
 
     def checkpointed(self, seconds: float, size_bytes: int) -> None:
         """Pass on one checkpoint."""

@@ -1,7 +1,8 @@
 """The journal as lines: readings as `tongguan detect` takes them, changes as it prints them.
 
-A line a record of city.readings, and a blank one for each that the log has let go of: line numbers are offsets. Each reading and control record gets
-the journal's log time as `log_t`, behind its own fields, where the last of duplicate keys counts.
+A line a record of city.readings, and a blank one for each that the log has let go of: line numbers are offsets. Each
+reading and control record gets the journal's log time as `log_t`, behind its own fields, where the last of duplicate
+keys counts.
 """
 
 from __future__ import annotations

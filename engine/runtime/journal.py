@@ -14,12 +14,12 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from engine.runtime.crashpoints import CrashPoint, crash_point
-from engine.runtime.errors import AlreadyReplayed, Corrupt, CursorMoved, Trimmed
+from engine.runtime.errors import AlreadyReplayed, Corrupt, CursorMoved, Misfit, Trimmed
 from engine.runtime.log import Append, Appended, CursorMove, Entry, Records, Replayed, Stream
 from engine.runtime.sqlite import fault_of, open_reader, open_writer
 from engine.runtime.writer import Request, Writer
@@ -39,8 +39,8 @@ CREATE TABLE IF NOT EXISTS plan (digest TEXT PRIMARY KEY, canonical BLOB NOT NUL
 CREATE TABLE IF NOT EXISTS replay (
     quarantine_offset INTEGER PRIMARY KEY, stream TEXT NOT NULL, partition INTEGER NOT NULL, offset INTEGER NOT NULL,
     actor TEXT NOT NULL, at_ms INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS identity (one INTEGER PRIMARY KEY CHECK (one = 1), journal TEXT NOT NULL);
-INSERT OR IGNORE INTO identity VALUES (1, lower(hex(randomblob(16))))
+CREATE TABLE IF NOT EXISTS identity (one INTEGER PRIMARY KEY CHECK (one = 1), journal TEXT NOT NULL, clock TEXT);
+INSERT OR IGNORE INTO identity VALUES (1, lower(hex(randomblob(16))), NULL)
 """
 _SELECT = (
     "SELECT offset, log_time, key, value, crc FROM journal "
@@ -102,6 +102,21 @@ class Journal:
     def identity(self) -> str:
         """Return the random name that this file was given when it was made."""
         return str(self._query("SELECT journal FROM identity")[0][0])
+
+    @property
+    def on_players_clock(self) -> bool:
+        """Tell whether a player brings the log times."""
+        return bool(self._query("SELECT clock = 'record' FROM identity")[0][0])
+
+    def agree_on_clock(self, clock: Literal["commit", "record"]) -> None:
+        """Keep whose clock gives the log times; Misfit if the log was begun with the other one."""
+        sql = "UPDATE identity SET clock = ? WHERE clock IS NULL"
+        self._writer.between(lambda: self._connection.execute(sql, (clock,)))
+        if self._query("SELECT clock FROM identity") != [(clock,)]:
+            raise Misfit(
+                f"{self.path}: this log was begun with the other clock, its times cannot go on with "
+                f"--log-time {clock}; give the other --log-time, or another --data"
+            )
 
     # ---- writing
 

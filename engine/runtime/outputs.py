@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
 import orjson
 
 from engine.detect.changes import Mark, encode
-from engine.detect.detector import LateRow, Output, RejectRow
+from engine.detect.last_values import LastValue
+from engine.detect.output import LateRow, Output, RejectRow
 from engine.runtime.log import Append, Entry, Stream
 from engine.runtime.raw import raw_text
 
 
-def appends_of(output: Output, partition: int, log_time: int | None) -> list[Append]:
-    """Return the appends of one step; `log_time` in ms, None for the log's clock."""
+def appends_of(output: Output, last: Sequence[LastValue], partition: int, log_time: int | None) -> list[Append]:
+    """Return the appends of one step; `log_time` in ms, None for the log's clock.
+
+    Last values go together, an array a step: there are many, and nothing is decided by them.
+    """
     alerts: list[Entry] = []
     shadow: list[Entry] = []
     for item in output.items:
@@ -23,11 +28,13 @@ def appends_of(output: Output, partition: int, log_time: int | None) -> list[App
             (shadow if item.shadow else alerts).append(Entry(encode(item), item.key, log_time))
     late = [_row(row, partition, log_time) for row in output.late]
     rejects = [_row(row, partition, log_time) for row in output.rejects]
+    sensors = [Entry(msgspec.json.encode(last), None, log_time)] if last else []
     streams: Sequence[tuple[Stream, list[Entry]]] = (
         (Stream.ALERTS, alerts),
         (Stream.SHADOW, shadow),
         (Stream.LATE, late),
         (Stream.QUARANTINE, rejects),
+        (Stream.SENSORS, sensors),
     )
     # alerts, quarantine and late have one partition each; a record names the partition that it came from
     return [Append(stream, 0, entries) for stream, entries in streams if entries]

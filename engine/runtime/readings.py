@@ -12,6 +12,8 @@ from concurrent.futures import Future
 
 import orjson
 
+from engine.detect.decode.frames import LARGEST_RECORD_BYTES, split
+from engine.detect.decode.reasons import Refusal
 from engine.runtime.backlog import Backlog
 from engine.runtime.errors import LogTimeMissing, Overloaded
 from engine.runtime.journal import Journal
@@ -20,6 +22,7 @@ from engine.runtime.log import Append, Appended, CursorMove, Entry, Stream
 PLAN_KEY = "#plan"
 TICK_KEY = "#tick"
 REPEAT_MS = 3_600_000
+LOG_TIME_BYTES = 24
 
 
 def plan_record(digest: str, t_ms: int) -> Entry:
@@ -121,3 +124,21 @@ class Readings:
         found = self._journal.read(Stream.READINGS, self._partition, position - 1, limit_bytes=1, upto=position)
         record = orjson.loads(found.values[0])
         return str(record["digest"]), int(found.log_time[0])
+
+
+def frames_that_fit(frame: bytes, readings: int) -> list[bytes]:
+    """Split a frame that would pass a record's limit once each of its readings carries its log time (an export).
+
+    What cannot be split stays whole: detect rejects it as it would have.
+    """
+    if len(frame) + readings * LOG_TIME_BYTES <= LARGEST_RECORD_BYTES:
+        return [frame]
+    try:
+        parts = split(frame)
+    except Refusal:
+        return [frame]
+    texts = [frame[first:after] for first, after in parts.spans]
+    if not parts.framed or len(texts) < 2:
+        return [frame]
+    middle = len(texts) // 2
+    return [b"[" + b",".join(half) + b"]" for half in (texts[:middle], texts[middle:])]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from engine.runtime.journal import Journal
 from engine.runtime.log import Stream
 from engine.runtime.readings import PLAN_KEY
+from rules.plan import Plan
 
 PERIOD_S = 30.0
 DAY_MS = 86_400_000
@@ -16,14 +17,31 @@ DAY_MS = 86_400_000
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """Keep records for `age_ms` of log time, the file under `size_bytes`, and in any case `least_ms` of readings.
+    """Keep records for `age_ms` of log time (last values: at most a day), the file under `size_bytes`.
 
+    In any case `least_ms` of readings stay.
     `least_ms` is the plan's longest window, absence or hold and a day more: what a rebuild of detect's state needs.
     """
 
     age_ms: int
     size_bytes: int
     least_ms: int
+
+
+def rebuild_ms(plan: Plan) -> int:
+    """Return how many ms of readings a rebuild of detect's state needs: the longest time of any rule, and a day."""
+    longest = 0
+    for rule in plan.rules:
+        spans = [
+            rule.clear_for_ms,
+            rule.max_gap_ms,
+            rule.quiet_ms,
+            rule.absent_ms,
+            *(level.for_ms for level in rule.levels),
+        ]
+        spans.append(rule.window.over_ms if rule.window else None)
+        longest = max(longest, *(span or 0 for span in spans))
+    return longest + plan.max_delay_ms + DAY_MS
 
 
 class Trimmer:
@@ -58,11 +76,12 @@ class Trimmer:
         """Return the largest offset that may go (start - 1: none)."""
         journal, keep = self._journal, self._retention
         now = journal.last_log_time(stream, 0)
+        age = min(keep.age_ms, DAY_MS) if stream is Stream.SENSORS else keep.age_ms
         least = keep.least_ms if stream is Stream.READINGS else 0
         too_big = journal.size_bytes() > keep.size_bytes
         # too big: the oldest tenth of what is left goes, run by run
         share = (journal.end(stream, 0) - journal.start(stream, 0)) // 10 if too_big else 0
-        goal = max(journal.offset_before(stream, 0, now - keep.age_ms), journal.start(stream, 0) - 1 + share)
+        goal = max(journal.offset_before(stream, 0, now - age), journal.start(stream, 0) - 1 + share)
         goal = min(goal, journal.offset_before(stream, 0, now - least), journal.end(stream, 0) - 1, self._done(stream))
         if stream is Stream.READINGS and goal >= journal.start(stream, 0):
             # what is kept must begin with the plan that it is judged by

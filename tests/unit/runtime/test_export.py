@@ -47,8 +47,14 @@ def test_a_plan_record_stays_one() -> None:
     assert reading_line(record, 7) == record[:-1] + b',"log_t":7}'
 
 
-READING = st.dictionaries(st.sampled_from(["sensor", "kind", "v", "attrs"]), st.one_of(st.integers(), st.text("ab{}[],\"\n\\", max_size=6)))
-PIECE = st.one_of(READING.map(lambda value: json.dumps(value).encode()), st.binary(max_size=12), st.sampled_from([b"{", b"}", b'"', b",", b"\n", b"[", b"]"]))
+READING = st.dictionaries(
+    st.sampled_from(["sensor", "kind", "v", "attrs"]), st.one_of(st.integers(), st.text('ab{}[],"\n\\', max_size=6))
+)
+PIECE = st.one_of(
+    READING.map(lambda value: json.dumps(value).encode()),
+    st.binary(max_size=12),
+    st.sampled_from([b"{", b"}", b'"', b",", b"\n", b"[", b"]"]),
+)
 
 
 @given(st.lists(PIECE, max_size=6), st.sampled_from([b"\n", b",", b""]), st.booleans())
@@ -88,7 +94,9 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
 
 def test_line_numbers_are_offsets_and_of_alerts_only_changes_are_printed(journal: Journal) -> None:
     journal.append(Stream.READINGS, 0, [Entry(b'{"n":%d}' % n) for n in range(1, 200)])
-    journal.append(Stream.ALERTS, 0, [Entry(b'{"mark":1}'), Entry(b'{"id":"x","change":"raised"}'), Entry(b'{"still":"x"}')])
+    journal.append(
+        Stream.ALERTS, 0, [Entry(b'{"mark":1}'), Entry(b'{"id":"x","change":"raised"}'), Entry(b'{"still":"x"}')]
+    )
     lines = list(lines_of(journal, Stream.READINGS))
     assert [json.loads(line)["n"] for line in lines] == list(range(1, 200))
     assert list(lines_of(journal, Stream.ALERTS)) == [b'{"id":"x","change":"raised"}']

@@ -208,7 +208,9 @@ def test_a_lost_record_in_the_middle_is_found_when_read(tmp_path: Path, clock: C
     journal.close()
 
 
-def test_a_torn_tail_of_the_write_ahead_file_loses_only_what_was_never_acknowledged(tmp_path: Path, clock: Clock) -> None:
+def test_a_torn_tail_of_the_write_ahead_file_loses_only_what_was_never_acknowledged(
+    tmp_path: Path, clock: Clock
+) -> None:
     journal = Journal(tmp_path / "journal.db", clock=clock)
     journal.append(READINGS, 0, entries("acknowledged"))
     copy = tmp_path / "copy"

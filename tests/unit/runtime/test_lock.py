@@ -23,7 +23,9 @@ sys.stdin.read()
 """
 
 
-def test_a_folder_that_another_process_holds_is_refused_with_its_pid_and_free_once_it_was_killed(tmp_path: Path) -> None:
+def test_a_folder_that_another_process_holds_is_refused_with_its_pid_and_free_once_it_was_killed(
+    tmp_path: Path,
+) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", HOLDER, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as holder:
