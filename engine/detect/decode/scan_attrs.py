@@ -11,7 +11,17 @@ from numba import types
 
 from engine.detect.decode.reading import MOST_ATTRS
 from engine.detect.decode.rows import Rows
-from engine.detect.decode.scan_text import CLOSE_OBJECT, COLON, COMMA, DECLINE, OPEN_OBJECT, QUOTE, Bytes, after_string, after_white
+from engine.detect.decode.scan_text import (
+    CLOSE_OBJECT,
+    COLON,
+    COMMA,
+    DECLINE,
+    OPEN_OBJECT,
+    QUOTE,
+    Bytes,
+    after_string,
+    after_white,
+)
 from engine.detect.decode.scan_values import is_null, skipped, value
 from engine.detect.decode.tables import same_text
 from engine.detect.decode.words import inlined

@@ -82,7 +82,10 @@ def after_string(data: Bytes, position: int, limit: int) -> tuple[int, bool]:
     while position < limit:
         word = load8(data, position)
         marks = (
-            bytes_equal(word, QUOTES) | bytes_equal(word, BACKSLASHES) | ((word - SPACES) & ~word & HIGHS) | (word & HIGHS)
+            bytes_equal(word, QUOTES)
+            | bytes_equal(word, BACKSLASHES)
+            | ((word - SPACES) & ~word & HIGHS)
+            | (word & HIGHS)
         )
         if marks == 0:
             position += 8

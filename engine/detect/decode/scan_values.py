@@ -105,10 +105,19 @@ def date_time(data: Bytes, position: int) -> tuple[int, int]:
     """Read an RFC 3339 date-time and its closing quote; leap seconds are declined."""
     century, year = two_digits(data, position), two_digits(data, position + 2)
     month, day = two_digits(data, position + 5), two_digits(data, position + 8)
-    hour, minute, second = two_digits(data, position + 11), two_digits(data, position + 14), two_digits(data, position + 17)
+    hour, minute, second = (
+        two_digits(data, position + 11),
+        two_digits(data, position + 14),
+        two_digits(data, position + 17),
+    )
     if min(century, year, month, day, hour, minute, second) < 0 or data[position + 10] | 32 != 116:
         return DECLINE, 0
-    if data[position + 4] != MINUS or data[position + 7] != MINUS or data[position + 13] != 58 or data[position + 16] != 58:
+    if (
+        data[position + 4] != MINUS
+        or data[position + 7] != MINUS
+        or data[position + 13] != 58
+        or data[position + 16] != 58
+    ):
         return DECLINE, 0
     year += 100 * century
     if not 1 <= month <= 12 or not 1 <= day <= days_in_month(year, month) or hour > 23 or minute > 59 or second > 59:

@@ -332,7 +332,8 @@ _TIMES = types.Array(types.int64, 1, "C", readonly=True)
     types.int64(
         BYTES, _TIMES, _TIMES, _TIMES, types.boolean, types.int64,
         INDEX, ASKED, ROWS, types.uint8[::1], SHIFTS, types.int64[::1],
-    )
+    ),
+    _nrt=False,
 )  # fmt: skip
 def scan(
     data: Bytes,

@@ -215,7 +215,7 @@ def words_hash(words: Words, start: int, length: int) -> np.uint64:
     return hash_
 
 
-@compiled(types.int64(INDEX, BYTES, _int64, _int32, _int32, _int32, types.int64))
+@compiled(types.int64(INDEX, BYTES, _int64, _int32, _int32, _int32, types.int64), _nrt=False)
 def number_series(
     index: Index,
     data: npt.NDArray[np.uint8],
@@ -237,14 +237,14 @@ def number_series(
     return len(start)
 
 
-@compiled(types.void(_words, _words, _int64, _int32))
+@compiled(types.void(_words, _words, _int64, _int32), _nrt=False)
 def enter_texts(table: Words, words: Words, start: Int64, length: Int32) -> None:
     """Enter different kept texts under their own positions."""
     for number in range(len(start)):
         put(table, words_hash(words, start[number], length[number]), number)
 
 
-@compiled(types.void(INDEX))
+@compiled(types.void(INDEX), _nrt=False)
 def rebuild(index: Index) -> None:
     """Enter every sensor and every series that has a kind into the (cleared) tables."""
     index.sensor_table[:] = 0

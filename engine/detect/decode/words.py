@@ -24,7 +24,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 def inlined(function: F) -> F:
     """Make a piece of a kernel, compiled into its callers and never by itself."""
-    built: F = njit(forceinline=True)(function)
+    built: F = njit(forceinline=True, _nrt=False)(function)
     return built
 
 
