@@ -303,7 +303,10 @@ async function start() {
   const named = location.hash.slice(1);
   if (/^WO-/.test(named)) story.open(named).then(soon);
   await loadAlerts();
-  for (const level of ["county", "street", "community", "grid"]) map.addAreas(level, (await api.grids(level)).features);
+  const areas = async (...levels) => {
+    for (const level of levels) map.addAreas(level, (await api.grids(level)).features);
+  };
+  await areas("county", "street");
   map.setSensors(await api.sensors());
   every(1000, loadStatus);
   every(2000, loadAlerts);
@@ -311,6 +314,7 @@ async function start() {
     for (const kind of ["rain.minute", "water.level"]) map.setSensors(await api.sensors(kind));
   });
   every(30000, async () => map.setSensors(await api.sensors()));
+  await areas("community", "grid");
 }
 
 document.documentElement.style.setProperty("--red", COLOURS.red);

@@ -58,9 +58,9 @@ function who(event) {
   return `${roleWord(event.role)} ${event.actor}`;
 }
 
-function moveText(event, rules) {
+function moveText(event, rules, departments) {
   const { data } = event;
-  const orders = (data.orders ?? []).map((order) => order?.department).filter(Boolean).join("、");
+  const orders = (data.orders ?? []).map((order) => departments.get(order?.department) ?? order?.department).filter(Boolean).join("、");
   if (event.move === "verify") {
     const failed = data.result === "fail";
     if (isEnglish()) return `${who(event)} ${failed ? "sent it back for rework" : "found it repaired"}${data.override ? ", overriding the sensor" : ""}.`;
@@ -79,9 +79,9 @@ function moveText(event, rules) {
 }
 
 // title, text and level colour of one event
-export function sentence(event, rules) {
+export function sentence(event, rules, departments) {
   const { change } = event.data;
   if (event.move === "alert" && change) return { title: changeTitle(change), text: changeText(change, rules), level: change.level };
   const title = isEnglish() ? moveWord(event.move === "verify" ? `verify_${event.data.result ?? "pass"}` : event.move) : event.title;
-  return { title, text: moveText(event, rules), level: null };
+  return { title, text: moveText(event, rules, departments), level: null };
 }

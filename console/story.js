@@ -138,8 +138,13 @@ export class Story {
       el("p", {}, `${dayTime(report.t)} ${report.text} ${report.contact_name ?? ""} ${report.contact_phone ?? ""}`)));
   }
 
+  departments() {
+    const { case: one } = this.detail;
+    return new Map([[one.department, one.department_title], ...one.work_orders.map((order) => [order.department, order.department_title])]);
+  }
+
   row(event) {
-    const { title, text, level } = sentence(event, this.rules);
+    const { title, text, level } = sentence(event, this.rules, this.departments());
     return el("li", { class: `${level ? `c-${level}` : ""} ${event.person ? "person" : ""}`.trim() },
       el("time", { datetime: new Date(event.t).toISOString() }, dayTime(event.t)), el("b", {}, title),
       el("p", {}, text), event.note && el("p", {}, el("q", {}, event.note)));
@@ -148,20 +153,20 @@ export class Story {
   doing(one) {
     const moves = one.moves.flatMap((move) => (move === "verify" ? ["verify_pass", "verify_fail"] : [move])).filter((move) => move !== "attach");
     if (!moves.length) return el("p", { class: "empty" }, say("no_moves"));
+    const button = (move) =>
+      el("button", { type: "button", class: MAIN.has(move) ? "main" : "plain", id: `move-${move}`, "data-move": move, disabled: this.busy, onclick: () => this.make(move) }, moveWord(move));
     const field = (name, attributes) => el("label", {}, say(name), el("input", { id: `do-${name}`, "data-draft": name, autocomplete: "off", ...attributes }));
-    const more = [
-      one.moves.includes("dispatch") && field("departments", { placeholder: one.department ?? "" }),
-      one.moves.includes("extend") && field("due", { type: "datetime-local" }),
-      one.moves.includes("merge") && field("into", { placeholder: "WO-…" }),
-    ].filter(Boolean);
+    const asking = [["extend", "due", { type: "datetime-local" }], ["merge", "into", { placeholder: "WO-…" }]].filter(([move]) => moves.includes(move));
+    const plain = moves.filter((move) => !asking.some(([asks]) => asks === move));
     return el("form", { class: "do", onsubmit: (event) => event.preventDefault() },
       el("h3", {}, say("moves")),
       el("label", { class: "unseen", for: "do-note" }, say("note")),
       el("textarea", { id: "do-note", "data-draft": "note", rows: 2, maxlength: 2000, placeholder: say("note_hint") }),
-      more.length > 0 && el("div", { class: "more" }, more),
+      moves.includes("dispatch") && el("div", { class: "more" }, field("departments", { placeholder: one.department ?? "" })),
       one.moves.includes("verify") && one.close === "sensor" && el("label", { class: "check" }, el("input", { type: "checkbox", id: "do-override", "data-draft": "override" }), say("override")),
-      el("div", { class: "buttons" }, moves.map((move) =>
-        el("button", { type: "button", class: MAIN.has(move) ? "main" : "plain", id: `move-${move}`, "data-move": move, disabled: this.busy, onclick: () => this.make(move) }, moveWord(move)))),
+      el("div", { class: "buttons" }, plain.map(button)),
+      asking.length > 0 && el("details", { open: this.draft.due || this.draft.into || null, id: "do-more" }, el("summary", {}, say("more_moves")),
+        asking.map(([move, name, attributes]) => el("div", { class: "more" }, field(name, attributes), button(move)))),
       el("p", { class: `answer ${this.said?.good ? "good" : "bad"}`, role: "status" }, this.said?.text ?? ""));
   }
 

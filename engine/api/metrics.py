@@ -5,7 +5,7 @@ Whoever composes the process makes one `Metrics` and hands it to the parts that 
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 BATCH_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -25,6 +25,7 @@ class Metrics:
         def histogram(name: str, text: str, buckets: tuple[float, ...]) -> Histogram:
             return Histogram(f"tongguan_{name}", text, buckets=buckets, registry=registry)
 
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = registry
         self.readings_total = counter("readings_total", "Readings accepted by the decoder.", "kind")
         self.rejects_total = counter("rejects_total", "Readings rejected by the decoder.", "reason")
