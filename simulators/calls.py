@@ -14,7 +14,7 @@ from simulators.scenario import Calls
 from simulators.streams import key_of
 
 MINUTE_MS = 60_000
-AROUND_M = 35.0
+AROUND_M = 8.0
 FEW = 0.05
 
 

@@ -61,6 +61,7 @@ class Flood:
         gauges = eyes.get("rain.minute", Eye((), np.zeros(0), np.zeros(0)))
         self.gauge_x, self.gauge_y = gauges.x, gauges.y
         self._waiting_mm = np.zeros(len(self.gauge_x))
+        self.peak_cm = np.zeros(len(ground.low))
 
     def _basins_of(self, eye: Eye) -> Ints:
         """Return whose water each sensor sees, -1 for none; doubles see what their originals do."""
@@ -88,6 +89,7 @@ class Flood:
             self.basins.pumps_left[self.target] = left
         rates = self.rain.rate(story_ms, np.concatenate([self.x, self.gauge_x]), np.concatenate([self.y, self.gauge_y]))
         self.basins.step(rates[: len(self.x)], dt_ms / 1_000.0)
+        self.peak_cm = np.maximum(self.peak_cm, self.basins.depth_cm())
         self._waiting_mm += rates[len(self.x) :] * (dt_ms / HOUR_MS)
 
     def tip(self, position: Ints) -> Floats:

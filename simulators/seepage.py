@@ -63,6 +63,7 @@ class Seepage:
         self._volume_m3 = np.array([max(p.volume_m3, SMALLEST_M3) if p else USUAL_M3 for p in found], dtype=np.float64)
         self._still_changes_h = np.array([p.air_changes_h if p else 1.0 for p in found], dtype=np.float64)
         self._in_air = np.zeros(len(found))
+        self.peak_lel = np.zeros(len(found))
         self.soil_m3_h = 0.0
         self._along_pipe(ground, found[hole], gauges, float(generator.random()))
 
@@ -106,6 +107,7 @@ class Seepage:
         outside = self._plume(self.soil_m3_h / 3_600.0, speed, breeze.to_rad(story_ms))
         enters = self._share * self.soil_m3_h / self._volume_m3
         self._in_air += hours * (enters * (1.0 - self._in_air) + changes * (outside - self._in_air))
+        self.peak_lel = np.maximum(self.peak_lel, self.methane_lel())
         shut = self.shut_ms <= story_ms < self.mended_ms
         self._emptied += ((1.0 if shut else 0.0) - self._emptied) * -np.expm1(-dt_ms / EMPTIES_MS)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy.typing as npt
 
 from simulators import everyday
 from simulators.calls import Sights
-from simulators.flood import Eye, Flood, nearest_of
+from simulators.flood import Eye, Flood
 from simulators.ground import Ground
 from simulators.network import Network
 from simulators.scenario import Scenario
@@ -19,8 +20,18 @@ from simulators.wind import Breeze
 STEP_MS = 10_000
 DEPOTS_WITHIN_M = 2_500.0
 MOVING = "vehicle.position"
+DANGER_WITHIN_M = 150.0
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Danger:
+    """What threatens at a place: water in cm, gas in %LEL, or none; now, and the most that there has been."""
+
+    what: str
+    now: float
+    peak: float
 
 
 class World:
@@ -108,18 +119,21 @@ class World:
             return Sights(self.network.lon[rows], self.network.lat[rows], self.gas.methane_lel())
         return Sights(np.zeros(0), np.zeros(0), np.zeros(0))
 
-    def water_cm(self, lon: float, lat: float, within_m: float = 150.0) -> float:
-        """Return how deep the water stands at the nearest low place within reach, in cm; 0 if there is none."""
-        if self.flood is None:
-            return 0.0
-        x, y = self.frame.to_metres(np.array([lon]), np.array([lat]))
-        nearest, metres = nearest_of(x, y, self.flood.x, self.flood.y)
-        return float(self.flood.basins.depth_cm()[nearest[0]]) if metres[0] <= within_m else 0.0
+    def danger(self, lon: float, lat: float) -> Danger:
+        """Return the physical danger around a place: the nearest standing water or room with gas that has had any."""
+        x, y = (float(metres) for metres in self.frame.to_metres(lon, lat))
+        if self.flood is not None:
+            peak, now = self.flood.peak_cm, self.flood.basins.depth_cm()
+            return _nearest("water", self.flood.x - x, self.flood.y - y, now, peak)
+        if self.gas is not None:
+            wells = self.eyes["gas.methane"]
+            return _nearest("gas", wells.x - x, wells.y - y, self.gas.methane_lel(), self.gas.peak_lel)
+        return Danger("none", 0.0, 0.0)
 
-    def gas_lel(self, lon: float, lat: float, within_m: float = 250.0) -> float:
-        """Return the most methane in a well within reach, in %LEL; 0 if there is none."""
-        if self.gas is None:
-            return 0.0
-        x, y = self.frame.to_metres(np.array([lon]), np.array([lat]))
-        near = np.hypot(self.eyes["gas.methane"].x - x, self.eyes["gas.methane"].y - y) <= within_m
-        return float(self.gas.methane_lel()[near].max()) if near.any() else 0.0
+
+def _nearest(what: str, east: Floats, north: Floats, now: Floats, peak: Floats) -> Danger:
+    metres = np.where(peak > 0.0, np.hypot(east, north), np.inf)
+    if not len(metres) or metres.min() > DANGER_WITHIN_M:
+        return Danger("none", 0.0, 0.0)
+    nearest = int(np.argmin(metres))
+    return Danger(what, float(now[nearest]), float(peak[nearest]))
