@@ -17,7 +17,7 @@ from engine.casework.desk import Desk, Episode, short_hash
 from engine.casework.directory import Directory, category, known_categories
 from engine.casework.errors import Refused
 from engine.casework.model import LEVEL_OF, CaseState, Move, Note
-from engine.casework.people import Actor, may, may_report, visible
+from engine.casework.people import Actor, may, may_report, own_orders, visible
 from engine.casework.schema import cases, command
 from engine.casework.schema import report as report_table
 
@@ -288,7 +288,7 @@ def allowed(case: CaseState, actor: Actor) -> list[str]:
     found = []
     for move in moves.FROM:
         override = move == Move.VERIFY and bool(case.alerts) and case.close == "sensor" and actor.role == "supervisor"
-        if may(actor, move, case, override=override).allowed and moves.fits(case, move, moves.own_orders(case, actor)):
+        if may(actor, move, case, override=override).allowed and moves.fits(case, move, own_orders(actor, case)):
             found.append(str(move))
     return found
 

@@ -9,7 +9,7 @@ import msgspec
 
 from engine.casework.errors import Refused
 from engine.casework.model import OPEN_STATES, CaseState, Move, OrderState, State, WorkOrder
-from engine.casework.people import Actor, Role
+from engine.casework.people import Actor, own_orders
 from engine.casework.words import MOVES, STATES
 
 _ANY = frozenset(State)
@@ -140,19 +140,12 @@ def fits(case: CaseState, move: Move, orders: Sequence[WorkOrder]) -> bool:
     return case.state in FROM[move]
 
 
-def own_orders(case: CaseState, actor: Actor) -> list[WorkOrder]:
-    """Return the work orders that a handler works on; all of them for anybody else."""
-    if actor.role != Role.HANDLER:
-        return list(case.orders)
-    return [order for order in case.orders if order.department == actor.department]
-
-
 def effect(case: CaseState, move: Move, args: Args, actor: Actor, further: Sequence[str]) -> dict[str, Any]:
     """Return the data of the move's event. Raises Refused: 409 when it does not fit now, 422 for arguments.
 
     `further` are the departments that the category names beside the leading one.
     """
-    if not fits(case, move, own_orders(case, actor)):
+    if not fits(case, move, own_orders(actor, case)):
         raise not_now(case, move)
     maker = _MAKERS.get(move)
     return maker(case, args, actor, further) if maker is not None else {}
@@ -183,7 +176,7 @@ def _dispatched(case: CaseState, args: Args, _actor: Actor, further: Sequence[st
 
 def _of_orders(move: Move) -> Callable[[CaseState, Args, Actor, Sequence[str]], dict[str, Any]]:
     def make(case: CaseState, args: Args, actor: Actor, _further: Sequence[str]) -> dict[str, Any]:
-        ready = [order for order in own_orders(case, actor) if order.state == _OF_ORDER[move]]
+        ready = [order for order in own_orders(actor, case) if order.state == _OF_ORDER[move]]
         if args.work_order is not None:
             ready = [order for order in ready if f"{case.id}/{order.n}" == args.work_order]
             if not ready:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Protocol
 
 import msgspec
 from sqlalchemy import ColumnElement, and_, exists, or_, select, true
 
-from engine.casework.model import CaseState, Move
+from engine.casework.model import CaseState, Move, WorkOrder
 from engine.casework.schema import cases, episode, work_order
 
 
@@ -77,20 +76,13 @@ class Decision(msgspec.Struct, frozen=True):
     reason: str
 
 
-class Placed(Protocol):
-    """What an actor's reach is judged by: a case, as state or as view."""
-
-    @property
-    def grid(self) -> str | None: ...
-
-
 _OK = Decision(True, "ok")
 
 
 def may(actor: Actor, move: str, case: CaseState, *, override: bool = False) -> Decision:
     """Decide whether the actor may make the move on the case at all (whether it fits now is another question).
 
-    Handlers act on work orders of their own department; a supervisor verifies only by overriding.
+    Handlers act on work orders of their own department (any, without one); a supervisor verifies only by overriding.
     """
     roles = _WHO.get(Move(move), frozenset())
     if override and move == Move.VERIFY:
@@ -100,7 +92,7 @@ def may(actor: Actor, move: str, case: CaseState, *, override: bool = False) -> 
     sight = visible(actor, case)
     if not sight.allowed:
         return sight
-    if move in _HANDLING and not _owns_order(actor, case):
+    if move in _HANDLING and case.orders and not own_orders(actor, case):
         return Decision(False, "department")
     return _OK
 
@@ -129,8 +121,11 @@ def _in_area(actor: Actor, grid: str | None) -> bool:
     return actor.area == "" or (grid is not None and grid.startswith(actor.area))
 
 
-def _owns_order(actor: Actor, case: CaseState) -> bool:
-    return actor.department is not None and any(order.department == actor.department for order in case.orders)
+def own_orders(actor: Actor, case: CaseState) -> list[WorkOrder]:
+    """Return the work orders that the actor may work on: of a handler, those of his department if he has one."""
+    if actor.role != Role.HANDLER or actor.department is None:
+        return list(case.orders)
+    return [order for order in case.orders if order.department == actor.department]
 
 
 def cases_visible(actor: Actor) -> ColumnElement[bool]:
