@@ -16,6 +16,7 @@ from engine.detect.last_values import LastValue
 from engine.runtime.embedded import Embedded
 from geo.grids import GridSet
 from geo.outlines import outlines
+from rules.canonical import rule_data
 from rules.plan import Plan
 from rules.registry import Row
 
@@ -129,16 +130,5 @@ def _touches(edges: Sequence[float], bbox: tuple[float, float, float, float]) ->
 
 
 def rules_of(plan: Plan) -> list[dict[str, Any]]:
-    """Return the rules of a plan for people."""
-    return [
-        {
-            "id": rule.id,
-            "version": rule.version,
-            "title": rule.title,
-            "source": rule.source,
-            "reads": list(rule.reads),
-            "levels": [level.name.name.lower() for level in rule.levels],
-            "enabled": rule.enabled.name.lower(),
-        }
-        for rule in plan.rules
-    ]
+    """Return the rules of a plan for people, in the shape of their files."""
+    return [rule_data(rule) for rule in plan.rules]
