@@ -1,9 +1,9 @@
 """What geo refuses.
 
-    GeoError                 refuse to start
-    ├── UnknownCrs           a coordinate system that is not one of geo.crs.NAMES
-    ├── BadCode              a text that is not a unit-grid code
-    └── FileRefused          a file with faults; all of them are in `.faults`
+GeoError                 refuse to start
+├── UnknownCrs           a coordinate system that is not one of geo.crs.NAMES
+├── BadCode              a text that is not a unit-grid code
+└── FileRefused          a file with faults; all of them are in `.faults`
 """
 
 from collections.abc import Sequence

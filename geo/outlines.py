@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 import shapely
-from shapely.geometry import mapping, shape
+from shapely.geometry import mapping
 
+from geo import E7
 from geo.grids import GridSet
+from geo.load import as_shapely
 
 
 def outlines(grids: GridSet, digits: int) -> Mapping[str, Any]:
@@ -17,15 +19,15 @@ def outlines(grids: GridSet, digits: int) -> Mapping[str, Any]:
 
     Grids that share no whole edges are united by area, which takes longer.
     """
+    shapes = shapely.transform(as_shapely(grids.polygons), lambda xy: xy / E7)
     rows: dict[str, list[int]] = {}
     for row, code in enumerate(grids.codes):
         rows.setdefault(code[:digits], []).append(row)
-    found = {}
-    for code, members in rows.items():
-        shapes = np.array([shape(grids.polygons.geometry(row)) for row in members])
-        try:
-            united = shapely.coverage_union_all(shapes)
-        except shapely.GEOSException:
-            united = shapely.union_all(shapes)
-        found[code] = mapping(united)
-    return found
+    return {code: mapping(_united(shapes[np.array(members)])) for code, members in rows.items()}
+
+
+def _united(shapes: Any) -> Any:
+    try:
+        return shapely.coverage_union_all(shapes)
+    except shapely.GEOSException:
+        return shapely.union_all(shapes)

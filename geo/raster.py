@@ -14,6 +14,7 @@ from numba import njit
 
 Int32s = npt.NDArray[np.int32]
 Int64s = npt.NDArray[np.int64]
+Bytes = npt.NDArray[np.uint8]
 Whole = int | np.int64
 
 _EDGES = "int32[::1], int32[::1], int32[::1], int32[::1]"
@@ -71,6 +72,101 @@ def _columns_touched(
     return max(first, 0), min((x_high - west) >> shift, columns - 1)
 
 
+@njit("Tuple((int64[::1], int64))(int64[::1], int64[::1])", cache=True, nogil=True)
+def _window(bounds: Int64s, frame: Int64s) -> tuple[Int64s, Whole]:
+    """The part of the raster that a polygon's bounds touch, as a frame of its own, and its south-western cell."""
+    west, south, shift_x, shift_y, columns = frame[0], frame[1], frame[2], frame[3], frame[4]
+    first = max((bounds[0] - 1 - west) >> shift_x, np.int64(0))
+    bottom = (bounds[1] - south) >> shift_y
+    window = np.empty(6, np.int64)
+    window[0], window[1] = west + (first << shift_x), south + (bottom << shift_y)
+    window[2], window[3] = shift_x, shift_y
+    window[4] = ((bounds[2] - west) >> shift_x) + 1 - first
+    window[5] = ((bounds[3] - south) >> shift_y) + 1 - bottom
+    return window, bottom * columns + first
+
+
+@njit("Tuple((int64[::1], int64[::1]))(int32[::1], int32[::1], int64, int64, int64[::1])", cache=True, nogil=True)
+def _by_band(y1: Int32s, y2: Int32s, start: Whole, end: Whole, frame: Int64s) -> tuple[Int64s, Int64s]:
+    """Edges from start to end by the bands that they reach: members[ends[band]] up to members[ends[band + 1]]."""
+    south, shift, bands = frame[1], frame[3], frame[5]
+    ends = np.zeros(bands + 1, np.int64)
+    for e in range(start, end):
+        for band in range((min(y1[e], y2[e]) - south) >> shift, ((max(y1[e], y2[e]) - south) >> shift) + 1):
+            ends[band + 1] += 1
+    for band in range(bands):
+        ends[band + 1] += ends[band]
+    members = np.empty(ends[-1], np.int64)
+    following = ends.copy()
+    for e in range(start, end):
+        for band in range((min(y1[e], y2[e]) - south) >> shift, ((max(y1[e], y2[e]) - south) >> shift) + 1):
+            members[following[band]] = e
+            following[band] += 1
+    return ends, members
+
+
+@njit(f"void({_EDGES}, int64[::1], int64, int64[::1], int32[::1], uint8[::1], int64[:,::1])", cache=True, nogil=True)
+def _mark(
+    x1: Int32s,
+    y1: Int32s,
+    x2: Int32s,
+    y2: Int32s,
+    edges: Int64s,
+    low: Whole,
+    frame: Int64s,
+    touched: Int32s,
+    crossed: Bytes,
+    span: Int64s,
+) -> None:
+    """Mark a band: touched[c] counts the edges in column c, crossed[k] whether k anchors see an odd crossing.
+
+    span[i] becomes the first and the last column that edge i touches.
+    """
+    high = low + (1 << frame[3]) - 1
+    for i in range(edges.shape[0]):
+        e = edges[i]
+        span[i, 0], span[i, 1] = _columns_touched(x1[e], y1[e], x2[e], y2[e], low, high, frame)
+        for column in range(span[i, 0], span[i, 1] + 1):
+            touched[column] += 1
+        if (y1[e] <= low) != (y2[e] <= low):
+            crossed[_columns_west(x1[e], y1[e], x2[e], y2[e], low, frame)] ^= 1
+
+
+@njit(
+    "int64(int64, int64, int64, int32[::1], uint8[::1], int64[::1], int32[::1], int32[:,::1], int64)",
+    cache=True,
+    nogil=True,
+)
+def _enter(
+    polygon: Whole,
+    first_cell: Whole,
+    columns: Whole,
+    touched: Int32s,
+    crossed: Bytes,
+    slot: Int64s,
+    place: Int32s,
+    entry: Int32s,
+    used: Whole,
+) -> Whole:
+    """Enter a polygon into the cells of a band by its marks, and wipe these; return how many edges are used now."""
+    odd = crossed[columns]
+    crossed[columns] = 0
+    for column in range(columns - 1, -1, -1):
+        if touched[column] > 0 or odd:
+            cell = first_cell + column
+            if entry.shape[0] > 0:
+                at = place[cell]
+                entry[at, 0], entry[at, 1] = polygon, odd
+                entry[at, 2], entry[at, 3] = used, used + touched[column]
+                slot[column] = used
+            place[cell] += 1
+            used += touched[column]
+        odd ^= crossed[column]
+        touched[column] = 0
+        crossed[column] = 0
+    return used
+
+
 @njit(
     f"int64({_EDGES}, int64[::1], int64[:,::1], int64[::1], int32[::1], int32[:,::1], int32[:,::1])",
     cache=True,
@@ -87,78 +183,30 @@ def paint(
     place: Int32s,
     entry: Int32s,
     edge: Int32s,
-) -> int:
+) -> Whole:
     """Enter each polygon into the cells that it touches or fills; return how many edges of cells that takes.
 
-    With an empty `edge` only count: place[cell] becomes the number of entries. Otherwise place[cell] is the cell's next
-    free entry, and entry rows are (polygon, anchor inside, first edge, end of edges), edge rows are x1, y1, x2, y2.
+    With an empty `entry` only count: place[cell] becomes the number of entries. Otherwise place[cell] is the cell's
+    next free entry, and entry rows are (polygon, anchor inside, first edge, end of edges), edge rows are x1, y1, x2, y2.
     """
-    south, shift_y, columns = frame[1], frame[3], frame[4]
-    filling = edge.shape[0] > 0
-    touched = np.zeros(columns + 1, np.int32)
-    crossed = np.zeros(columns + 1, np.uint8)
-    slot = np.zeros(columns + 1, np.int64)
-    used = 0
+    used: Whole = 0
     for polygon in range(first_edge.shape[0] - 1):
-        start, end = first_edge[polygon], first_edge[polygon + 1]
-        bottom, top = (bounds[polygon, 1] - south) >> shift_y, (bounds[polygon, 3] - south) >> shift_y
-        # edges by band
-        band_end = np.zeros(top - bottom + 2, np.int64)
-        for e in range(start, end):
-            lowest, highest = min(y1[e], y2[e]), max(y1[e], y2[e])
-            for band in range((lowest - south) >> shift_y, ((highest - south) >> shift_y) + 1):
-                band_end[band - bottom + 1] += 1
-        for band in range(top - bottom + 1):
-            band_end[band + 1] += band_end[band]
-        members = np.empty(band_end[-1], np.int64)
-        cursor = band_end.copy()
-        for e in range(start, end):
-            lowest, highest = min(y1[e], y2[e]), max(y1[e], y2[e])
-            for band in range((lowest - south) >> shift_y, ((highest - south) >> shift_y) + 1):
-                members[cursor[band - bottom]] = e
-                cursor[band - bottom] += 1
-        for band in range(bottom, top + 1):
-            low = south + (band << shift_y)
-            high = low + (1 << shift_y) - 1
-            mine = members[band_end[band - bottom] : band_end[band - bottom + 1]]
-            west_end: Whole = columns
-            east_end: Whole = -1
-            spans = np.empty((mine.shape[0], 2), np.int64)
-            for i in range(mine.shape[0]):
-                e = mine[i]
-                a, b = _columns_touched(x1[e], y1[e], x2[e], y2[e], low, high, frame)
-                spans[i, 0], spans[i, 1] = a, b
-                west_end, east_end = min(west_end, a), max(east_end, b)
-                for c in range(a, b + 1):
-                    touched[c] += 1
-                if (y1[e] <= low) != (y2[e] <= low):
-                    crossed[_columns_west(x1[e], y1[e], x2[e], y2[e], low, frame)] ^= 1
-            odd = 0
-            for c in range(columns, east_end, -1):
-                odd ^= crossed[c]
-                crossed[c] = 0
-            for c in range(east_end, west_end - 1, -1):
-                cell = band * columns + c
-                # crossed[k] stands for the columns before k, so c itself sees those of c + 1 and more
-                if touched[c] > 0 or odd:
-                    if filling:
-                        at = place[cell]
-                        entry[at, 0], entry[at, 1] = polygon, odd
-                        entry[at, 2], entry[at, 3] = used, used + touched[c]
-                        slot[c] = used
-                    place[cell] += 1
-                    used += touched[c]
-                touched[c] = 0
-                odd ^= crossed[c]
-                crossed[c] = 0
-            crossed[:west_end] = 0
-            if filling:
-                for i in range(mine.shape[0]):
-                    for c in range(spans[i, 0], spans[i, 1] + 1):
-                        e = mine[i]
-                        edge[slot[c], 0], edge[slot[c], 1] = x1[e], y1[e]
-                        edge[slot[c], 2], edge[slot[c], 3] = x2[e], y2[e]
-                        slot[c] += 1
+        mine, corner = _window(bounds[polygon], frame)
+        ends, members = _by_band(y1, y2, first_edge[polygon], first_edge[polygon + 1], mine)
+        touched, crossed = np.zeros(mine[4] + 1, np.int32), np.zeros(mine[4] + 1, np.uint8)
+        slot = np.zeros(mine[4] + 1, np.int64)
+        for band in range(mine[5]):
+            edges = members[ends[band] : ends[band + 1]]
+            span = np.empty((edges.shape[0], 2), np.int64)
+            _mark(x1, y1, x2, y2, edges, mine[1] + (band << mine[3]), mine, touched, crossed, span)
+            used = _enter(polygon, corner + band * frame[4], mine[4], touched, crossed, slot, place, entry, used)
+            if edge.shape[0] > 0:
+                for i in range(edges.shape[0]):
+                    e = edges[i]
+                    for column in range(span[i, 0], span[i, 1] + 1):
+                        at = slot[column]
+                        edge[at, 0], edge[at, 1], edge[at, 2], edge[at, 3] = x1[e], y1[e], x2[e], y2[e]
+                        slot[column] += 1
     return used
 
 
@@ -166,7 +214,7 @@ def paint(
 def settle(first: Int32s, entry: Int32s) -> tuple[Int32s, Int32s]:
     """The answer of each cell, and the ends of the entries of border cells.
 
-    A cell is -1 (nothing there), a polygon (it fills the cell, and none with a smaller row touches it) or -2 - b:
+    A cell is -1 (nothing there), a polygon (it fills the cell, and none with a smaller row is there) or -2 - b:
     border cell b, whose entries are border[2 * b] up to border[2 * b + 1].
     """
     cells = first.shape[0] - 1
@@ -187,9 +235,7 @@ def settle(first: Int32s, entry: Int32s) -> tuple[Int32s, Int32s]:
 
 
 @njit("boolean(int64, int64, int64, int64, int32[:,::1], int64, int32[:,::1])", cache=True, nogil=True)
-def _contains(
-    x: Whole, y: Whole, anchor_x: Whole, anchor_y: Whole, entry: Int32s, at: Whole, edge: Int32s
-) -> bool:
+def _contains(x: Whole, y: Whole, anchor_x: Whole, anchor_y: Whole, entry: Int32s, at: Whole, edge: Int32s) -> bool:
     """Walk from the point east to the anchor line and down to the anchor; count the edges crossed. Border is inside."""
     inside = bool(entry[at, 1])
     for i in range(entry[at, 2], entry[at, 3]):
@@ -217,9 +263,7 @@ def _contains(
     cache=True,
     nogil=True,
 )
-def locate(
-    xs: Int32s, ys: Int32s, frame: Int64s, cell: Int32s, border: Int32s, entry: Int32s, edge: Int32s
-) -> Int32s:
+def locate(xs: Int32s, ys: Int32s, frame: Int64s, cell: Int32s, border: Int32s, entry: Int32s, edge: Int32s) -> Int32s:
     """The smallest polygon that contains each point, border included; -1 for none."""
     west, south, shift_x, shift_y, columns, rows = frame[0], frame[1], frame[2], frame[3], frame[4], frame[5]
     out = np.empty(xs.shape[0], np.int32)

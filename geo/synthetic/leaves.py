@@ -103,9 +103,7 @@ def _lattice(rng: np.random.Generator) -> tuple[Floats, Floats]:
     return x + east, y + north
 
 
-def _ring(
-    c: int, r: int, s: int, corner: npt.NDArray[np.bool_], place: list[tuple[int, int]]
-) -> list[tuple[int, int]]:
+def _ring(c: int, r: int, s: int, corner: npt.NDArray[np.bool_], place: list[tuple[int, int]]) -> list[tuple[int, int]]:
     """The leaf's border: every node on it that is a corner of any leaf."""
     nodes = [(r, c + i) for i in range(s)]
     nodes += [(r + i, c + s) for i in range(s)]
