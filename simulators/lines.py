@@ -53,7 +53,10 @@ class Writer:
         if not log_t and not np.isfinite(readings.lon).any():
             columns = zip(row, t, v, db, strict=True)
             return [f'{head[r]}{a},"v":{x}{tail[r]}{b}}}}}'.encode() for r, a, x, b in columns]
-        places = _places(readings.lon, readings.lat)
+        places = [""] * len(row)
+        moving = np.flatnonzero(np.isfinite(readings.lon))
+        for i, place in zip(moving.tolist(), _places(readings.lon[moving], readings.lat[moving]), strict=True):
+            places[i] = place
         ends = [f'}},"log_t":{at}}}' for at in readings.arrives_ms.tolist()] if log_t else ["}}"] * len(row)
         every = zip(row, t, v, places, db, ends, strict=True)
         return [f'{head[r]}{a},"v":{x}{place}{tail[r]}{b}{end}'.encode() for r, a, x, place, b, end in every]

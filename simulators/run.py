@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,13 +23,16 @@ from simulators.world import STEP_MS, World
 MINUTE_MS = 60_000
 WEAKEST_DB, DB_SPREAD = 58, 48
 PHASE = 7
+PRELUDE_STEP_MS = 60_000
+REMEMBERED = ("rain.minute",)
+"""Kinds whose readings depend on when the one before was sent: gauges count what fell since."""
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What comes in during ten seconds of the player's time, up to `t_ms`, not included.
+    """What comes in during ten seconds (of the prelude: a minute) of the player's time, up to `t_ms`, not included.
 
     lines: one reading each, ordered by arrival, without line end; arrives_ms: int64[len(lines)] ascending;
     truth: JSON lines; calls: by time.
@@ -61,7 +64,8 @@ class Simulation:
         self.faults = faults.faults_of(scenario, self.network, seed)
         self._streams = Streams(seed, self.network.names)
         phases = natures(seed, self.network.names)[:, PHASE]
-        self._timetable = {kind: _by_phase(self.world.rows(kind), phases) for kind in scenario.signals}
+        rows = {kind: self.world.rows(kind) for kind in scenario.signals}
+        self._timetable = {kind: _by_phase(of, phases) for kind, of in rows.items() if len(of)}
         self._writer = Writer(self.network, scenario.signals, _sites(self.network, ground), seed)
         self._waiting: Readings | None = None
 
@@ -73,18 +77,27 @@ class Simulation:
         first = self.world.now_ms
         while True:
             t_ms = self.world.now_ms
-            self.world.advance(t_ms + STEP_MS)
-            readings = self._arriving(t_ms)
-            if after_ms is not None and t_ms + STEP_MS <= after_ms:
+            until = t_ms + self._step_ms(t_ms)
+            self.world.advance(until)
+            if after_ms is not None and until <= after_ms:
+                self._pass(t_ms, until)
                 continue
+            readings = self._arriving(t_ms, until, self.scenario.signals)
             yield Batch(
-                t_ms=t_ms + STEP_MS,
+                t_ms=until,
                 lines=self._writer.write(readings, log_t=log_t),
                 arrives_ms=readings.arrives_ms,
-                truth=self._truth(t_ms, t_ms == first),
-                calls=self._calls(t_ms),
+                truth=self._truth(until, first=t_ms == first),
+                calls=self._calls(t_ms, until),
                 prelude=t_ms < self.scenario.starts_ms,
             )
+
+    def _step_ms(self, t_ms: int) -> int:
+        return PRELUDE_STEP_MS if t_ms + PRELUDE_STEP_MS <= self.scenario.starts_ms else STEP_MS
+
+    def _pass(self, t_ms: int, until: int) -> None:
+        """Go through a step without output; only what leaves a mark on later readings is done."""
+        self._arriving(t_ms, until, self.scenario.signals if self.faults else REMEMBERED)
 
     def _every_ms(self, kind: str, t_ms: int) -> int:
         prelude = self.scenario.prelude
@@ -92,28 +105,31 @@ class Simulation:
         slow = t_ms < self.scenario.starts_ms and kind not in prelude.whole
         return max(prelude.every_ms, every) if slow else every
 
-    def _arriving(self, t_ms: int) -> Readings:
+    def _arriving(self, t_ms: int, until: int, kinds: Iterable[str]) -> Readings:
         """Return what arrives in the step from `t_ms`, by order of arrival."""
-        parts = [part for kind in self.scenario.signals for part in self._sent(kind, t_ms)]
+        parts = [part for kind in kinds for part in self._sent(kind, t_ms, until)]
         readings = join(parts) if parts else _none()
         for fault in self.faults:
             readings = fault.apply(readings)
         if self._waiting is not None:
             readings = join([self._waiting, readings])
-        later = readings.arrives_ms >= t_ms + STEP_MS
+        later = readings.arrives_ms >= until
         self._waiting = readings.take(later) if later.any() else None
-        return readings.take(~later).in_order()
+        return (readings.take(~later) if later.any() else readings).in_order()
 
-    def _sent(self, kind: str, t_ms: int) -> Iterator[Readings]:
+    def _sent(self, kind: str, t_ms: int, until: int) -> Iterator[Readings]:
         """Yield what sensors of a kind send in the step from `t_ms`; each sensor has its own second of the minute."""
+        if kind not in self._timetable:
+            return
         rows, phases = self._timetable[kind]
         every = self._every_ms(kind, t_ms)
         number, into = divmod(t_ms, every)
-        due = np.floor(phases * every).astype(np.int64)
-        while into > -STEP_MS:
-            begin, end = np.searchsorted(due, [into, into + STEP_MS])
+        step = until - t_ms
+        while into > -step:
+            begin, end = np.searchsorted(phases, [into / every, (into + step) / every]).tolist()
             if end > begin:
-                yield self._report(kind, rows[begin:end], t_ms + due[begin:end] - into, number)
+                due = np.floor(phases[begin:end] * every).astype(np.int64)
+                yield self._report(kind, rows[begin:end], t_ms + due - into, number)
             number, into = number + 1, into - every
 
     def _report(self, kind: str, rows: Ints, t_ms: Ints, number: int) -> Readings:
@@ -124,16 +140,17 @@ class Simulation:
         readings = Readings(rows, t_ms, t_ms, v, lon, lat, weak, normal, uniform[2:].T)
         return readings if reports.all() else readings.take(reports)
 
-    def _truth(self, t_ms: int, first: bool) -> list[bytes]:
-        if t_ms // MINUTE_MS == (t_ms + STEP_MS) // MINUTE_MS and not first:
+    def _truth(self, until: int, *, first: bool) -> list[bytes]:
+        """Return what is true at the end of a step, if a minute ends there."""
+        if until % MINUTE_MS >= STEP_MS and not first:
             return []
         rows = faults.truth(self.faults, self.network) if first else []
-        return [orjson.dumps({"t": t_ms + STEP_MS, **row}) for row in rows + self.world.truth()]
+        return [orjson.dumps({"t": until, **row}) for row in rows + self.world.truth()]
 
-    def _calls(self, t_ms: int) -> tuple[Call, ...]:
-        """Return the calls of the minute that ends with this step."""
+    def _calls(self, t_ms: int, until: int) -> tuple[Call, ...]:
+        """Return the calls of the minute that ends in this step."""
         calls, minute = self.scenario.calls, t_ms // MINUTE_MS
-        if calls is None or minute == (t_ms + STEP_MS) // MINUTE_MS or t_ms < self.scenario.starts_ms:
+        if calls is None or minute == until // MINUTE_MS or t_ms < self.scenario.starts_ms:
             return ()
         return tuple(calls_in_minute(calls, self.seed, minute, self.world.sights(), self.world.frame))
 
