@@ -95,18 +95,22 @@ def serve(
 
 
 def _serve(config: Config) -> None:
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
-    city = read_city(config)
-    for fault in city.faults:
-        _log.error("left out: %s", fault)
     ended = threading.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: ended.set())
+    serve_until(ended, config, limits_of(config))
+
+
+def serve_until(ended: threading.Event, config: Config, limits: Limits) -> None:
+    """Run the engine with its API until `ended` is set; the address is printed once it answers."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    city = read_city(config)
+    for fault in city.faults:
+        _log.error("left out: %s", fault)
     metrics = Metrics(CollectorRegistry())
     counted = Counted(metrics)
-    engine = Embedded(
-        Path(config.data), city.plan, [counted], player=config.log_time == "record", limits=limits_of(config)
-    )
+    engine = Embedded(Path(config.data), city.plan, [counted], player=config.log_time == "record", limits=limits)
     try:
         check_bind(config.host, len(list_tokens(engine.store)))
         metrics.registry.register(Gauges(engine, metrics))

@@ -32,6 +32,7 @@ class Threads:
     def __init__(self, on_death: OnDeath) -> None:
         self._on_death = on_death
         self._threads: list[threading.Thread] = []
+        self._watched: list[threading.Thread] = []
         self.stopping = threading.Event()
         self.dead: tuple[str, BaseException] | None = None
 
@@ -42,8 +43,8 @@ class Threads:
         thread.start()
 
     def watch(self, thread: threading.Thread) -> None:
-        """Hold somebody else's thread to the same rule, when `alive` is asked."""
-        self._threads.append(thread)
+        """Hold somebody else's thread to the same rule, when `alive` is asked; it is not waited for."""
+        self._watched.append(thread)
 
     def _guard(self, name: str, work: Callable[[], None]) -> None:
         try:
@@ -64,7 +65,7 @@ class Threads:
 
     def alive(self) -> bool:
         """Return False once a thread has ended that must not."""
-        return self.dead is None and all(thread.is_alive() for thread in self._threads)
+        return self.dead is None and all(thread.is_alive() for thread in (*self._threads, *self._watched))
 
     def join(self, timeout_s: float) -> list[str]:
         """Wait for the threads to end after `stopping` was set; return the names of those that did not."""
