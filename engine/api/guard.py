@@ -70,7 +70,16 @@ def _credential(request: Request, policy: Policy) -> Credential:
     credential = here.sessions.browser.look(request.cookies.get(COOKIE, ""))
     if credential is None:
         raise _unauthorized("sign in with a token or a login link")
+    _from_our_page(request)
     return credential
+
+
+def _from_our_page(request: Request) -> None:
+    """Refuse to act on a cookie alone: the browser must say that the request comes from our page."""
+    # an Origin or Sec-Fetch-Site that is not ours was refused at the gate
+    said = "origin" in request.headers or request.headers.get("sec-fetch-site") == "same-origin"
+    if request.method not in ("GET", "HEAD") and not said:
+        raise Problem(403, "origin_required", "a session acts only for requests with an Origin; use a token instead")
 
 
 def _on_this_machine(request: Request) -> bool:
