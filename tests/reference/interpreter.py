@@ -279,18 +279,19 @@ class Interpreter:
         self.digest, self.plan = digest, self.plans[digest]
         self.rules = sorted((r for r in self.plan["rules"] if r.get("enabled", True) is not False), key=lambda r: r["id"])
         before = self.registry
-        self.registry = {(r["sensor"], r["kind"]): r for r in self.plan["registry"]}
+        after = {(r["sensor"], r["kind"]): r for r in self.plan["registry"]}
         own = {r["id"]: self.own(r) for r in self.rules}
         for rule in sorted(old_rules, key=lambda r: r["id"]):
             for key, state in sorted(self.states[rule["id"]].items()):
-                gone = own.get(rule["id"]) != old_own[rule["id"]] or (key in before and key not in self.registry)
+                gone = own.get(rule["id"]) != old_own[rule["id"]] or (key in before and key not in after)
                 if gone and state.level is not None:
                     assert u is not None
                     self.clear(rule, key, state, u, "plan")
+        self.registry = after
         fresh = [r["id"] for r in self.rules if own[r["id"]] != old_own.get(r["id"])]
         self.states = {r["id"]: {} if r["id"] in fresh else self.states[r["id"]] for r in self.rules}
         for states in self.states.values():
-            for key in [k for k in states if k in before and k not in self.registry]:
+            for key in [k for k in states if k in before and k not in after]:
                 del states[key]
         self.trees = {r["id"]: {k: Parser(str(r[k])).whole() for k in ("where", "measure") if k in r} for r in self.rules}
         if u is not None:
@@ -350,9 +351,7 @@ class Interpreter:
     # -- readings ---------------------------------------------------------------------------------------------------
     def judge(self, reading: Reading) -> None:
         key = (reading.sensor, reading.kind)
-        row = self.registry.get(key)
-        if row is not None and row["lon_e7"] is not None:
-            reading.place = (row["lon_e7"], row["lat_e7"])
+        reading.place = self.fixed(key) or reading.place
         last = self.last.get(key)
         reason = ""
         if reading.stale:
@@ -370,6 +369,12 @@ class Interpreter:
                 self.alive(rule, key, reading)
             elif not reason:
                 self.look(rule, key, reading)
+
+    def fixed(self, key: Key) -> tuple[int, int] | None:
+        """Give the place of a sensor that has one in the registry: of this kind, else of its first other kind."""
+        own = [self.registry[key]] if key in self.registry else []
+        others = [row for (sensor, _), row in sorted(self.registry.items()) if sensor == key[0]]
+        return next(((r["lon_e7"], r["lat_e7"]) for r in own + others if r["lon_e7"] is not None), None)
 
     def alive(self, rule: dict[str, Any], key: Key, reading: Reading) -> None:
         if key not in self.registry:
@@ -517,7 +522,7 @@ class Interpreter:
 
     def say(self, rule: dict[str, Any], key: Key, state: State, change: str, cause: str, previous: str | None, t: int,
             since: int | None, x: float | None, first: int | None, reading: Reading | None) -> None:
-        place = reading.place if reading else state.place
+        place = reading.place if reading else self.fixed(key) or state.place
         grid = None
         if place is not None:
             grid = min((code for code, rings in self.plan["grids"] if covers(rings, *place)), default=None)

@@ -41,7 +41,7 @@ GRIDS = [(f"330102001001{i:03d}", [square(1_000_000 + 1000 * (i % 3), 1_000_000 
 ZONES = {"z1": [[square(1_000_000, 1_000_000, 500)]], "z2": [[square(1_000_500, 1_000_200, 3000), square(1_001_000, 1_000_500, 800)]]}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Story:
     """Plans (the first is in force from the start), steps, and whether the log carries its times in the readings."""
 
@@ -49,6 +49,10 @@ class Story:
     steps: list[tuple[Any, ...]]
     offline: bool
     base: int
+
+    def __repr__(self) -> str:
+        shown = [{k: v for k, v in plan.items() if k not in ("grids", "zones", "kinds")} for plan in self.plans]
+        return f"Story(offline={self.offline}, base={self.base}, plans={shown}, steps={self.steps})"
 
 
 def levels(draw: st.DrawFn) -> dict[str, Any]:
@@ -72,9 +76,9 @@ def levels(draw: st.DrawFn) -> dict[str, Any]:
 def schedule(draw: st.DrawFn) -> dict[str, Any]:
     spans = []
     for _ in range(draw(st.integers(1, 2))):
-        start, end = draw(st.sampled_from([("20:30", "06:00"), ("20:00", "20:27"), ("00:00", "24:00"), ("22:00", "02:30"), ("08:00", "21:00")]))
+        start, end = draw(st.sampled_from([("20:30", "06:00"), ("20:00", "20:27"), ("00:00", "24:00"), ("22:00", "02:30"), ("08:00", "21:00"), ("20:00", "22:00")]))
         span: dict[str, Any] = {"from": start, "to": end}
-        if draw(st.booleans()):
+        if draw(st.integers(0, 2)) == 0:
             span["days"] = draw(st.sampled_from([["mon"], ["mon", "tue", "sun"], ["sat", "sun"]]))
         spans.append(span)
     out: dict[str, Any] = {draw(st.sampled_from(["active", "active", "inactive"])): spans}
@@ -101,11 +105,12 @@ def rules(draw: st.DrawFn, name: str) -> dict[str, Any]:
     if draw(st.integers(0, 2)) == 0:
         agg = draw(st.sampled_from(["sum", "count", "mean", "min", "max", "delta", "rate"]))
         rule["window"] = {"agg": agg, **draw(st.sampled_from([{"over": "1m"}, {"over": "30s", "step": "10s"}, {"over": "10m", "step": "1m"}, {"over": "3h", "step": "5m"}]))}
-    for key, chance in (("clear_for", 2), ("max_gap", 3), ("quiet", 2)):
-        if draw(st.integers(0, chance)) == 0:
-            rule[key] = draw(st.sampled_from(DURATIONS + ["10m"]))
-    if draw(st.integers(0, 2)) == 0:
+    scheduled = draw(st.booleans())
+    if scheduled:
         rule["schedule"] = schedule(draw)
+    for key, chance in (("clear_for", 2), ("max_gap", 3), ("quiet", 9 if scheduled else 2)):
+        if draw(st.integers(0, chance)) == 0:
+            rule[key] = draw(st.sampled_from([*DURATIONS, "10m"]))
     return rule
 
 

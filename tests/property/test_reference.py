@@ -1,0 +1,158 @@
+"""The engine against the slow interpreter: random rules, random logs, the same changes."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from engine.detect.batch import RecordBatch
+from engine.detect.changes import encode
+from engine.detect.detector import Detector
+from engine.detect.output import Output
+from rules.plan import Plan
+from tests.reference.interpreter import Interpreter
+from tests.reference.plans import plan_of, told_by_the_interpreter
+from tests.reference.stories import Story, log_of, stories
+
+Log = list[tuple[int, int | None, bytes]]
+
+
+def prepared(story: Story) -> tuple[list[Plan], Log]:
+    plans = [plan_of(data) for data in story.plans]
+    return plans, log_of(story, [plan.digest for plan in plans])
+
+
+def detector_for(story: Story, plans: list[Plan]) -> Detector:
+    if story.offline:
+        return Detector(offline_plan=plans[0])
+    return Detector({plan.digest: plan for plan in plans})
+
+
+def batch(log: Log) -> RecordBatch:
+    times = [int(t) for _, t, _ in log if t is not None]
+    return RecordBatch.from_records([v for _, _, v in log], offsets=[o for o, _, _ in log], log_times=times or None)
+
+
+def lines(outputs: list[Output]) -> list[bytes]:
+    return [encode(item) for out in outputs for item in out.items]
+
+
+def run(story: Story, plans: list[Plan], parts: list[Log]) -> list[Output]:
+    detector = detector_for(story, plans)
+    outputs = [detector.step(batch(part)) for part in parts]
+    return [*outputs, detector.finish()] if story.offline else outputs
+
+
+def told(outputs: list[Output]) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in lines(outputs)]
+
+
+@given(stories())
+def test_the_engine_says_what_the_interpreter_says(story: Story) -> None:
+    plans, log = prepared(story)
+    expected = told_by_the_interpreter(story, plans, log)
+    outputs = run(story, plans, [log])
+    assert told(outputs) == expected.items
+    assert [(r.reason, r.offset, r.index) for o in outputs for r in o.late] == [row[:3] for row in expected.late]
+    assert [(r.offset, r.index) for o in outputs for r in o.rejects] == expected.rejects
+    hidden: Counter[str] = Counter()
+    for out in outputs:
+        hidden.update(out.counts.hidden)
+    assert hidden == Counter(expected.hidden)
+
+
+@given(stories(), st.data())
+def test_any_split_into_batches_gives_the_same_bytes(story: Story, data: st.DataObject) -> None:
+    plans, log = prepared(story)
+    cuts = data.draw(st.sets(st.integers(1, len(log) - 1), max_size=8))
+    edges = [0, *sorted(cuts), len(log)]
+    parts = [log[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    assert lines(run(story, plans, parts)) == lines(run(story, plans, [log]))
+
+
+@given(stories(), st.data())
+def test_any_checkpoint_and_replay_gives_the_same_bytes(story: Story, data: st.DataObject) -> None:
+    plans, log = prepared(story)
+    at = data.draw(st.integers(1, len(log)))
+    first = detector_for(story, plans)
+    outputs = [first.step(batch(log[:at]))]
+    kept = first.snapshot()
+    source = {plan.digest: plan for plan in plans}
+    second = Detector.restore(kept, source)
+    if log[at:]:
+        outputs.append(second.step(batch(log[at:])))
+    if story.offline:
+        outputs.append(second.finish())
+    assert lines(outputs) == lines(run(story, plans, [log]))
+    assert second.cursor == len(log)
+
+
+def without_evidence(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{k: v for k, v in item.items() if k != "evidence"} for item in items if "mark" not in item]
+
+
+@given(stories(offline=True), st.randoms(use_true_random=False))
+def test_any_shuffle_within_max_delay_gives_the_same_but_for_evidence(story: Story, random: Any) -> None:
+    delay = 30_000
+    story.plans[0]["max_delay"] = delay
+    # readings only, one a record, no two of a sensor and kind at one time, none late by itself
+    steps = [("reading", *step[1:]) for step in story.steps]
+    plans = [plan_of(story.plans[0])]
+    log = log_of(Story(story.plans, steps, True, story.base), [plans[0].digest])
+    seen: set[tuple[str, str, int]] = set()
+    kept = []
+    for record in log:
+        said = json.loads(record[2])
+        del said["log_t"]
+        key = (said["sensor"], said["kind"], said["t"])
+        if key not in seen:
+            seen.add(key)
+            kept.append(said)
+    jitter = sorted(range(len(kept)), key=lambda i: (kept[i]["t"] + random.randint(0, delay), i))
+    # the record of the smallest time moves W first, so that what never spoke is counted from the same time
+    first = min(range(len(kept)), key=lambda i: kept[i]["t"])
+    jitter.remove(first)
+
+    def items(order: list[int]) -> list[dict[str, Any]]:
+        values: Log = [(n + 1, None, json.dumps(kept[i]).encode()) for n, i in enumerate(order)]
+        return without_evidence(told(run(story, plans, [values])))
+
+    straight = sorted(range(len(kept)), key=lambda i: (kept[i]["t"], i))
+    tied = [i for i in jitter if i != first]
+    assert ordered(items([first, *tied])) == ordered(items([first, *[i for i in straight if i != first]]))
+
+
+def ordered(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Readings of one instant may be released in any order between sensors: compare each sensor's story."""
+    return sorted(items, key=lambda i: (i.get("sensor", i.get("still", "")), i.get("kind", ""), i.get("rule", "")))
+
+
+@pytest.mark.parametrize("enough", [0.1])
+def test_the_stories_reach_every_corner(enough: float) -> None:
+    """Each kind of change, cause, lateness is in at least a tenth of the stories."""
+    met: Counter[str] = Counter()
+    total = [0]
+
+    @settings(max_examples=200, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @given(stories())
+    def look(story: Story) -> None:
+        plans, log = prepared(story)
+        found: Interpreter = told_by_the_interpreter(story, plans, log)
+        total[0] += 1
+        corners = {reason for reason, *_ in found.late} | ({"hidden"} if found.hidden else set())
+        for item in found.items:
+            corners |= {"mark"} if "mark" in item else {"still"} if "still" in item else {item["change"], "by " + item["cause"]}
+        met.update(corners)
+
+    look()
+    wanted = {
+        "raised", "escalated", "downgraded", "cleared", "by reading", "by quiet", "by absent", "by schedule", "by plan",
+        "late", "stale", "duplicate", "mark", "still", "hidden",
+    }
+    rare = {corner: met[corner] / total[0] for corner in wanted if met[corner] < enough * total[0]}
+    assert not rare
