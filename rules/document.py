@@ -17,6 +17,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.events import (
     AliasEvent,
+    DocumentStartEvent,
     MappingEndEvent,
     MappingStartEvent,
     ScalarEvent,
@@ -109,8 +110,10 @@ def read_text(path: Path, faults: FaultList, limit: int = MAX_BYTES) -> str | No
 
 def read_yaml(text: str, faults: FaultList) -> Node | None:
     """Parse one document; None and a fault where it is not YAML, not one document, or over the limits."""
+    before = len(faults.faults)
     try:
-        return _Builder(faults).build(text)
+        node = _Builder(faults).build(text)
+        return node if len(faults.faults) == before else None
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark is not None else (0, 0)
@@ -155,7 +158,11 @@ class _Builder:
                 self._refuse_tag(event)
                 plain = event.style is None and event.tag is None
                 value: Scalar = resolve(event.value) if plain else event.value
-                self._place(Node(mark.line + 1, mark.column + 1, value, event.value), event.anchor, mark)
+                node = Node(mark.line + 1, mark.column + 1, value, event.value)
+                if plain and not event.value and self.open and self.open[-1][1]:
+                    before = self.open[-1][1][-1]  # what is not there stands where its key stands
+                    node.line, node.column = before.line, before.column
+                self._place(node, event.anchor, mark)
             elif isinstance(event, MappingStartEvent | SequenceStartEvent):
                 self._refuse_tag(event)
                 node = Node(mark.line + 1, mark.column + 1)
@@ -170,6 +177,8 @@ class _Builder:
                 self._close(mark)
             elif isinstance(event, AliasEvent):
                 self._alias(event)
+            elif isinstance(event, DocumentStartEvent) and self.root is not None:
+                raise _TooMuch(mark, "must be one document")
         return self.root if self.root is not None else Node(1, 1)
 
     def _close(self, mark: Any) -> None:
@@ -189,10 +198,8 @@ class _Builder:
             self.anchors[anchor] = node
         if self.open:
             self.open[-1][1].append(node)
-        elif self.root is None:
-            self.root = node
         else:
-            raise _TooMuch(mark, "must be one document")
+            self.root = node
 
     def _alias(self, event: Any) -> None:
         mark = event.start_mark

@@ -28,14 +28,16 @@ CRS = ("wgs84", "cgcs2000", "gcj02", "bd09")
 SENSOR = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 MAX_BYTES = 1 << 30
 _FLAGS = {"": False, "false": False, "true": True}
+_DEGREES = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?", re.ASCII)
 _WGS84_NAMES = re.compile(r"(wgs84|.*(CRS84|EPSG:+4326))")
 
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """Where a row stands: fields by name as text, their columns, and its line."""
+    """A row as text: its line (0 in GeoJSON, where `prefix` says which feature), its fields, the columns of these."""
 
     line: int
+    prefix: str
     fields: dict[str, str]
     columns: dict[str, int]
 
@@ -49,7 +51,7 @@ class _Read:
     tz: str
     rows: list[Row] = field(default_factory=list)
     places: dict[str, list[tuple[int, float, float]]] = field(default_factory=dict)
-    seen: dict[tuple[str, str], int] = field(default_factory=dict)
+    seen: dict[tuple[str, str], str] = field(default_factory=dict)
 
 
 def load_registry(path: Path, kinds: Kinds, tz: str = CITY_TZ) -> Registry:
@@ -90,7 +92,7 @@ def _csv(text: str, faults: FaultList) -> Iterator[_Source]:
         line = reader.line_num + 1
         for values in reader:
             if len(values) == len(header):
-                yield _Source(line, dict(zip(header, map(str.strip, values), strict=True)), columns)
+                yield _Source(line, "", dict(zip(header, map(str.strip, values), strict=True)), columns)
             elif values:
                 faults.at(line, 1, "row", f"must have {len(header)} fields as the header has", str(len(values)))
             line = reader.line_num + 1
@@ -123,7 +125,7 @@ def _geojson(text: str, faults: FaultList) -> Iterator[_Source]:
         if point is not None:
             found |= point
         found.setdefault("crs", whole)
-        yield _Source(number + 1, found, {})
+        yield _Source(0, f"{key}.", found, {})
 
 
 def _point(geometry: Any, key: str, faults: FaultList) -> dict[str, str] | None:
@@ -163,16 +165,17 @@ def _row(source: _Source, read: _Read) -> None:
     get = source.fields.get
 
     def fault(name: str, rule: str, got: str) -> None:
-        read.faults.at(source.line, source.columns.get(name, 0), name, rule, got or "nothing")
+        read.faults.at(source.line, source.columns.get(name, 0), source.prefix + name, rule, got or "nothing")
 
     sensor, kind = get("sensor", ""), get("kind", "")
     if not SENSOR.fullmatch(sensor):
         fault("sensor", "must be 1 to 64 of A-Z a-z 0-9 . _ : -", sensor)
     if kind not in read.kinds:
         fault("kind", "must be a known kind", kind)
-    first = read.seen.setdefault((sensor, kind), source.line)
-    if first != source.line:
-        fault("sensor", f"a sensor and kind must stand once (first in row {first})", f"{sensor} {kind}")
+    here = source.prefix.rstrip(".") or f"line {source.line}"
+    first = read.seen.setdefault((sensor, kind), here)
+    if first != here:
+        fault("sensor", f"a sensor and kind must stand once (first: {first})", f"{sensor} {kind}")
     crs = get("crs", "") or "wgs84"
     if crs not in CRS:
         fault("crs", f"must be one of {', '.join(CRS)}", crs)
@@ -207,10 +210,7 @@ def _place(lon: str, lat: str, fault: Any) -> tuple[float, float] | None:
         return None
     found = []
     for name, text, limit in (("lon", lon, 180.0), ("lat", lat, 90.0)):
-        try:
-            value = float(text)
-        except ValueError:
-            value = math.nan
+        value = float(text) if _DEGREES.fullmatch(text) else math.nan
         if not abs(value) <= limit:
             fault(name, f"must be degrees from {-limit:g} to {limit:g}", text)
         found.append(value)

@@ -114,19 +114,17 @@ class _Run:
 
     def equal(self, a: Value, b: Value) -> Mask:
         """Null equals null, values of different types are unequal."""
+        if isinstance(a.text, bytes):
+            a, b = b, a
+        if isinstance(b.text, bytes) and isinstance(a.text, Strings):  # b is one string, and equals strings only
+            return text.equals_one(a.text, b.text, self.rows(a.tag == STRING))
         same: Mask = (a.tag == b.tag) & (a.num == b.num)
         if a.text is None or b.text is None:
             return np.asarray(same & (a.tag != STRING))
         strings: Mask = (a.tag == STRING) & (b.tag == STRING)
         if isinstance(a.text, bytes) and isinstance(b.text, bytes):
             return np.asarray(same & (~strings | (a.text == b.text)))
-        if isinstance(a.text, bytes):
-            a, b = b, a
-        rows = self.rows(strings)
-        if isinstance(b.text, bytes) and isinstance(a.text, Strings):
-            alike = text.equals_one(a.text, b.text, rows)
-        else:
-            alike = text.order(*self.texts(a, b), rows) == 0
+        alike = text.order(*self.texts(a, b), self.rows(strings)) == 0
         return np.asarray(same & (~strings | alike))
 
     def order(self, op: str, a: Value, b: Value) -> Value:
