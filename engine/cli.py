@@ -1,0 +1,78 @@
+"""The one command, `tongguan`. A command's module is imported when it is called, so that help and refusals come at once."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from importlib.metadata import version
+from typing import Annotated, Any, Final
+
+import typer
+from typer.core import TyperGroup
+
+COMMANDS: Final = {
+    "demo": ("demo:demo", "A simulated city in one process: watch a storm become cases."),
+    "serve": ("run:serve", "API and console; with --embedded the whole engine."),
+    "simulate": ("simulate:simulate", "Readings of a seeded city."),
+    "detect": ("detect:detect", "Readings in, alert changes out; no broker, no database, no clock."),
+    "rules": ("rules:app", "Check rules, list them, play their test cases."),
+    "geo": ("geo:app", "Unit grids, zones, coordinate systems."),
+    "journal": ("run:journal", "The log of an embedded engine."),
+    "quarantine": ("run:quarantine", "Readings that were rejected."),
+    "token": ("tokens:app", "Who may call the API."),
+    "db": ("tokens:db", "The tables of the case store."),
+}
+"""Where each command stands in engine.commands (a function or a group), and what it does."""
+
+
+class Lazily(TyperGroup):
+    """Know commands by name; import the one that is called."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, command if name is None else loaded(name), rest
+
+
+def loaded(name: str) -> Any:
+    """Import a command and give it as the command line calls it."""
+    module, _, attribute = COMMANDS[name][0].partition(":")
+    found = getattr(import_module(f"engine.commands.{module}"), attribute)
+    if not isinstance(found, typer.Typer):
+        one = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+        one.command(name)(found)
+        found = one
+    command = typer.main.get_command(found)
+    command.name = name
+    return command
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"tongguan {version('tongguan')}")
+        raise typer.Exit
+
+
+def root(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """统管 Tongguan: a city's sensors in, closed cases out.
+
+    Example: tongguan demo
+    """
+
+
+app = typer.Typer(cls=Lazily, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app.callback()(root)
+for _name, (_, _help) in COMMANDS.items():
+    app.command(_name, help=_help)(lambda: None)
+
+
+def main() -> None:
+    """Run the command line."""
+    app(prog_name="tongguan")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
