@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
@@ -50,15 +50,15 @@ class GridSet:
         A feature's code stands in one of the properties CODE_KEYS (any case) or in its `id`. `crs` and `assume` as in
         `geo.load.load_polygons`. Raises FileRefused with every fault, bad and repeated codes included.
         """
-        return cls.from_layer(load_polygons(Path(path), crs, assume))
+        return cls.from_layer(load_polygons(Path(path), crs, assume, code_faults))
 
     @classmethod
     def from_layer(cls, layer: Layer) -> GridSet:
         """The same from a loaded layer."""
-        found = [_code(p, i) for p, i in zip(layer.properties, layer.ids, strict=True)]
-        faults = list(_code_faults(found, layer.file))
+        faults = list(code_faults(layer))
         if faults:
             raise FileRefused(faults)
+        found = [_code(p, i) for p, i in zip(layer.properties, layer.ids, strict=True)]
         order = np.argsort(np.array(found, dtype="U15"), kind="stable") if found else np.empty(0, np.intp)
         rows = order.tolist()
         properties = [layer.properties[i] for i in rows]
@@ -140,17 +140,18 @@ def _code(properties: Mapping[str, Any], feature_id: str | int | None) -> object
     return str(feature_id) if type(feature_id) is int else feature_id
 
 
-def _code_faults(found: Sequence[object], file: str) -> Iterable[Fault]:
-    first: dict[object, int] = {}
-    for i, code in enumerate(found):
-        where = f"features[{i}]"
-        if code is None:
-            yield Fault(file, where, f"must carry its code in one of {', '.join(CODE_KEYS)} or in its id", "none")
-            continue
+def code_faults(layer: Layer) -> Iterator[Fault]:
+    """Missing, bad and repeated codes of a file's features."""
+    first: dict[object, str] = {}
+    for where, properties, feature_id in zip(layer.wheres, layer.properties, layer.ids, strict=True):
+        code = _code(properties, feature_id)
         problem = grid_codes.problem(code)
-        if problem is not None:
-            yield Fault(file, where, problem, "")
+        if code is None:
+            rule = f"must carry its code in one of {', '.join(CODE_KEYS)} or in its id"
+            yield Fault(layer.file, where, rule, "none")
+        elif problem is not None:
+            yield Fault(layer.file, where, problem, "")
         elif code in first:
-            yield Fault(file, where, f"a code stands once; {code} is also features[{first[code]}]", "")
+            yield Fault(layer.file, where, f"a code stands once; it is also that of {first[code]}", "")
         else:
-            first[code] = i
+            first[code] = where

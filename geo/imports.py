@@ -37,8 +37,8 @@ def numbered(layer: Layer) -> GridSet:
     """
     community = [_community(properties) for properties in layer.properties]
     faults = [
-        Fault(layer.file, f"features[{i}]", "to be numbered, must name its community by 12 digits", repr(c))
-        for i, c in enumerate(community)
+        Fault(layer.file, where, "to be numbered, must name its community by 12 digits", repr(c))
+        for where, c in zip(layer.wheres, community, strict=True)
         if codes.problem(f"{c}001") is not None
     ]
     code_of = [""] * len(community)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import math
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -32,44 +32,69 @@ Ring = list[tuple[int, int]]
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """The polygons of a file, in its order, with properties and ids of their features; `crs` is what they came in."""
+    """The polygons of a file, in its order, with properties and ids of their features; `crs` is what they came in.
+
+    wheres: how faults name each feature.
+    """
 
     file: str
     crs: str
     polygons: Polygons
     properties: list[Mapping[str, Any]]
     ids: list[str | int | None]
+    wheres: list[str]
 
 
-def load_polygons(path: Path, declared: str | None = None, assume: str | None = None) -> Layer:
+Checks = Callable[[Layer], Iterable[Fault]]
+"""What a caller adds to the faults of a file; `polygons` holds only those without fault by then."""
+
+
+def load_polygons(
+    path: Path, declared: str | None = None, assume: str | None = None, checks: Checks | None = None
+) -> Layer:
     """Read a GeoJSON file (.geojson, .json, or .gz of one) of Polygons and MultiPolygons.
 
     The coordinate system comes from `declared` (a --crs flag) or the file's `crs` member (EPSG:4326, CRS84, EPSG:4490,
     or one of `geo.crs.NAMES`); `assume` stands in for files that name none, for callers whose files have been imported
     already. Coordinates are turned to WGS-84 and rounded to 1e-7 degrees; altitudes are dropped.
     Raises FileRefused with every fault: no or two coordinate systems, too large, nested too deep, not GeoJSON, not
-    finite, off the earth (with a hint if lon and lat look swapped), rings that do not close, self-intersections.
+    finite, off the earth (with a hint if lon and lat look swapped), rings that do not close, self-intersections, and
+    what `checks` finds.
     """
-    return parse_polygons(_read(path), str(path), declared, assume)
+    return parse_polygons(_read(path), str(path), declared, assume, checks)
 
 
-def parse_polygons(data: bytes, file: str, declared: str | None = None, assume: str | None = None) -> Layer:
+def parse_polygons(
+    data: bytes, file: str, declared: str | None = None, assume: str | None = None, checks: Checks | None = None
+) -> Layer:
     """The same from bytes; `file` is the name in faults."""
     report = _Report(file)
     document = _document(data, report)
     name = _declared(document, declared, assume, report)
     features = list(_features(document, report))
+    polygons = _polygons(features, name, report)
+    properties = [feature.get("properties") or {} for _, feature in features]
+    ids = [feature.get("id") for _, feature in features]
+    layer = Layer(file, name, polygons, properties, ids, [where for where, _ in features])
+    report.faults += checks(layer) if checks is not None else ()
     report.stop_if_faulty()
-    shapes = [_shape(feature.get("geometry"), where, report) for where, feature in features]
-    report.stop_if_faulty()
-    rows = _whole_numbers(shapes, name, [where for where, _ in features], report)
-    report.stop_if_faulty()
+    return layer
+
+
+def _polygons(features: Sequence[tuple[str, Mapping[str, Any]]], name: str, report: _Report) -> Polygons:
+    """The polygons of all features that have no fault so far; what is not valid is reported."""
+    shapes = []
+    for where, feature in features:
+        before = len(report.faults)
+        shape = _shape(feature.get("geometry"), where, report)
+        if len(report.faults) == before:
+            shapes.append((where, shape))
+    wheres = [where for where, _ in shapes]
+    rows = _whole_numbers([shape for _, shape in shapes], name, wheres, report)
     polygons = Polygons.build(rows)
     for index, reason in invalid(polygons):
-        report.add(label(features[index]), "polygons must be valid", reason)
-    report.stop_if_faulty()
-    properties = [feature.get("properties") or {} for _, feature in features]
-    return Layer(file, name, polygons, properties, [feature.get("id") for _, feature in features])
+        report.add(wheres[index], "polygons must be valid", reason)
+    return polygons
 
 
 def invalid(polygons: Polygons) -> Iterator[tuple[int, str]]:
@@ -239,8 +264,8 @@ def _shape(geometry: object, where: str, report: _Report) -> list[list[npt.NDArr
         return []
     coordinates = geometry.get("coordinates")
     parts = [coordinates] if kind == "Polygon" else coordinates
-    if not isinstance(parts, list) or not parts:
-        report.add(where, "coordinates must be a list of rings, or of parts", parts)
+    if not isinstance(coordinates, list) or not isinstance(parts, list) or not parts:
+        report.add(where, "coordinates must be a list of rings, or of parts", coordinates)
         return []
     out = []
     for p, rings in enumerate(parts):
@@ -264,6 +289,7 @@ def _ring(raw: object, where: str, report: _Report) -> npt.NDArray[np.float64] |
     ring = np.array([position[:2] for position in raw], np.float64)
     if raw[0][:2] != raw[-1][:2]:
         report.add(where, "is not closed: the last position must equal the first", f"{raw[0]} and {raw[-1]}")
+        return None
     _check_on_earth(ring, where, report)
     return ring
 

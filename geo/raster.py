@@ -187,7 +187,7 @@ def paint(
     """Enter each polygon into the cells that it touches or fills; return how many edges of cells that takes.
 
     With an empty `entry` only count: place[cell] becomes the number of entries. Otherwise place[cell] is the cell's
-    next free entry, and entry rows are (polygon, anchor inside, first edge, end of edges), edge rows are x1, y1, x2, y2.
+    next free entry, and entry rows are (polygon, anchor inside, first edge, end of edges), edge rows x1, y1, x2, y2.
     """
     used: Whole = 0
     for polygon in range(first_edge.shape[0] - 1):
