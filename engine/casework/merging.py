@@ -10,6 +10,7 @@ from engine.casework.model import CaseState
 from rules.model import CaseSpec, MergeBy
 
 EARTH_RADIUS_M = 6_371_008.8
+METRES_PER_DEGREE = EARTH_RADIUS_M * radians(1)
 
 
 def merge_by(spec: CaseSpec, change: Change) -> MergeBy:
@@ -76,6 +77,8 @@ def nearest(
         anchor = desk.cases[key.removeprefix(prefix)]
         case = desk.cases[str(desk.keys[key])]
         if anchor.lon is None or anchor.lat is None or (within_ms is not None and t_ms - case.change_t > within_ms):
+            continue
+        if abs(anchor.lat - lat) * METRES_PER_DEGREE > metres + 1:
             continue
         distance = distance_m(lon, lat, anchor.lon, anchor.lat)
         rank = (distance, case.opened_t, case.id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -166,11 +167,20 @@ class Town:
         return case
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    """Return an empty store with its tables."""
-    store = Store.open(tmp_path / "cases.db")
+@pytest.fixture(scope="session")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the file of an empty store with its tables, to be copied."""
+    path = tmp_path_factory.mktemp("empty") / "cases.db"
+    store = Store.open(path)
     upgrade(store)
+    store.close()
+    return path
+
+
+@pytest.fixture
+def store(tmp_path: Path, empty: Path) -> Iterator[Store]:
+    """Return an empty store with its tables."""
+    store = Store.open(shutil.copy(empty, tmp_path / "cases.db"))
     yield store
     store.close()
 
