@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import BinaryIO, Self
+from typing import Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,7 @@ PADDING_BYTES = 64
 """Bytes after the last record that the scanner may load (and never believes)."""
 
 CHUNK_BYTES = 8 << 20
+GUESSED_LINE_BYTES = 100
 LONGEST_LINE_BYTES = 16 << 20
 KEPT_OF_A_LONG_LINE_BYTES = 2 << 20
 
@@ -66,45 +67,85 @@ class RecordBatch:
     @classmethod
     def from_lines(cls, text: bytes, *, first_line: int = 1) -> Self:
         """Split NDJSON into one record a line, without its `\\n`; blank lines keep their number and give no record."""
-        return cls.from_buffer(np.frombuffer(text + bytes(PADDING_BYTES), np.uint8), len(text), first_line=first_line)
+        data = np.frombuffer(text + bytes(PADDING_BYTES), np.uint8)
+        return cls.from_buffer(data, len(text), first_line=first_line)[0]
 
     @classmethod
-    def from_buffer(cls, data: npt.NDArray[np.uint8], used: int, *, first_line: int = 1) -> Self:
-        """Split the first `used` bytes of a padded buffer into lines; the buffer is kept, not copied."""
-        newline = np.flatnonzero(data[:used] == 10)
-        end = newline if used == 0 or data[used - 1] == 10 else np.append(newline, used)
-        start = np.concatenate((np.zeros(1, np.int64), newline + 1))[: len(end)]
-        offset = np.arange(first_line, first_line + len(end))
-        kept = np.ones(len(end), np.bool_)
-        for line in np.flatnonzero(_WHITE[data[np.minimum(start, end)]]):
-            kept[line] = data[start[line] : end[line]].tobytes().strip(b" \t\r") != b""
-        if not kept.all():
-            start, end, offset = start[kept], end[kept], offset[kept]
-        return cls(data, start, end, offset, None)
+    def from_buffer(cls, data: npt.NDArray[np.uint8], used: int, *, first_line: int = 1) -> tuple[Self, int]:
+        """Split the first `used` bytes of a padded buffer into lines; the buffer is kept, not copied.
+
+        Returns the batch, and the number of lines with the blank ones.
+        """
+        from engine.detect.kernels.lines import split  # compiled code is loaded by those who split only
+
+        size = used // GUESSED_LINE_BYTES + 64
+        found = [np.empty(size, np.int64) for _ in range(3)]
+        state = np.zeros(3, np.int64)
+        while split(data, used, first_line, *found, state) == len(found[0]) and state[0] < used:
+            found = [np.concatenate((part, np.empty(len(part), np.int64))) for part in found]
+        start, end, offset = (part[: state[2]] for part in found)
+        return cls(data, start, end, offset, None), int(state[1])
 
 
-_WHITE = np.isin(np.arange(256), (9, 10, 13, 32))
+class Stream(Protocol):
+    """A binary stream; one with `readinto` is not copied."""
+
+    def read(self, size: int, /) -> bytes: ...
 
 
-def read_lines(stream: BinaryIO, *, chunk_bytes: int = CHUNK_BYTES) -> Iterator[RecordBatch]:
+def read_lines(stream: Stream, *, chunk_bytes: int = CHUNK_BYTES) -> Iterator[RecordBatch]:
     """Read NDJSON in batches of about `chunk_bytes`, in constant memory.
 
     Of a line over `LONGEST_LINE_BYTES` only the first `KEPT_OF_A_LONG_LINE_BYTES` are kept: more than a record
     may have, so that it is rejected.
     """
     line = 1
-    rest = b""
+    rest = np.empty(0, np.uint8)
     skipping = False
-    while chunk := stream.read(chunk_bytes):
-        cut = chunk.rfind(b"\n") + 1
-        if cut == 0:
-            rest = rest if skipping else rest + chunk
+    while True:
+        data = np.empty(len(rest) + chunk_bytes + PADDING_BYTES, np.uint8)
+        data[: len(rest)] = rest
+        read = _read(stream, memoryview(data)[len(rest) : len(rest) + chunk_bytes])
+        used = len(rest) + read
+        cut = used if read == 0 else _behind_last_newline(data, len(rest), used)
+        if read and cut == 0:
+            rest = data[: len(rest)] if skipping else data[:used]
             if len(rest) > LONGEST_LINE_BYTES:
                 rest, skipping = rest[:KEPT_OF_A_LONG_LINE_BYTES], True
             continue
-        text = rest + chunk[chunk.index(b"\n") if skipping else 0 : cut]
-        rest, skipping = chunk[cut:], False
-        yield RecordBatch.from_lines(text, first_line=line)
-        line += text.count(b"\n")
-    if rest:
-        yield RecordBatch.from_lines(rest, first_line=line)
+        if skipping:
+            data, used, cut = _without_the_skipped(data, len(rest), used, cut)
+        batch, lines = RecordBatch.from_buffer(data, cut, first_line=line)
+        if len(batch):
+            yield batch
+        if read == 0:
+            return
+        line += lines
+        rest, skipping = data[cut:used], False
+
+
+def _read(stream: Stream, into: memoryview) -> int:
+    readinto = getattr(stream, "readinto", None)
+    if readinto is not None:
+        return int(readinto(into) or 0)
+    chunk = stream.read(len(into))
+    into[: len(chunk)] = chunk
+    return len(chunk)
+
+
+def _behind_last_newline(data: npt.NDArray[np.uint8], first: int, used: int) -> int:
+    """Return the position behind the last newline of `data[first:used]`, 0 if there is none."""
+    for begin in range(max(first, used - 4096), first - 4096, -4096):
+        found = data[max(begin, first) : min(begin + 4096, used)].tobytes().rfind(b"\n")
+        if found >= 0:
+            return max(begin, first) + found + 1
+    return 0
+
+
+def _without_the_skipped(
+    data: npt.NDArray[np.uint8], kept: int, used: int, cut: int
+) -> tuple[npt.NDArray[np.uint8], int, int]:
+    """Leave out what a long line has behind its kept bytes, up to its newline or the end of the input."""
+    newline = np.flatnonzero(data[kept:cut] == 10)
+    out = int(newline[0]) if len(newline) else cut - kept
+    return np.delete(data, slice(kept, kept + out)), used - out, cut - out

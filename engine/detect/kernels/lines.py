@@ -1,0 +1,48 @@
+"""Where lines begin and end."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from numba import types
+
+from engine.detect.decode.words import HIGHS, NEWLINES, ONES, load8, trailing_zeros
+from engine.detect.kernels.compiled import compiled
+
+Int64 = npt.NDArray[np.int64]
+_BYTES = types.Array(types.uint8, 1, "C", readonly=True)
+_int64 = types.int64[::1]
+
+
+@compiled(types.int64(_BYTES, types.int64, types.int64, _int64, _int64, _int64, _int64), _nrt=False)
+def split(
+    data: npt.NDArray[np.uint8], used: int, first_line: int, start: Int64, end: Int64, line: Int64, state: Int64
+) -> int:
+    """Find the lines of `data[:used]` (padded) that are not blank; the last may lack its newline.
+
+    `state`: where to go on, and the lines so far, blank ones included. Returns how many were written from `state[2]` on,
+    fewer than there are when the arrays are full.
+    """
+    begin, number, found = state[0], state[1], state[2]
+    while begin < used and found < len(start):
+        position = begin
+        newline = used
+        while position < used:
+            word = load8(data, position) ^ NEWLINES
+            marks = (word - ONES) & ~word & HIGHS
+            if marks != 0:
+                newline = min(position + (trailing_zeros(marks) >> 3), used)
+                break
+            position += 8
+        number += 1
+        position = begin
+        while position < newline and (data[position] == 32 or data[position] == 9 or data[position] == 13):
+            position += 1
+        if position < newline:
+            start[found] = begin
+            end[found] = newline
+            line[found] = first_line + number - 1
+            found += 1
+        begin = newline + 1
+    state[0], state[1], state[2] = begin, number, found
+    return found
