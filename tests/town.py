@@ -25,6 +25,7 @@ from engine.commands.city_files import CityFiles
 from engine.commands.counting import Counted
 from engine.commands.services import services_of
 from engine.runtime.embedded import Embedded
+from engine.runtime.log import Stream
 from geo.grids import GridSet
 from geo.polygons import Polygons
 from rules.load import LIBRARY, load_rules
@@ -56,7 +57,9 @@ def grids() -> GridSet:
         west = LON + number * SIDE
         ring = [(west, LAT), (west + SIDE, LAT), (west + SIDE, LAT + SIDE), (west, LAT + SIDE)]
         squares.append([[ring]])
-    names = [{"name": f"第{number + 1}网格", "officer": "张伟", "department": code[:9]} for number, code in enumerate(GRIDS)]
+    names = [
+        {"name": f"第{number + 1}网格", "officer": "张伟", "department": code[:9]} for number, code in enumerate(GRIDS)
+    ]
     return GridSet(GRIDS, Polygons.build(squares), names)
 
 
@@ -142,6 +145,11 @@ class Town:
         """Return the open case of a sensor."""
         (found,) = [one for one in self.cases() if one["sensor"] == sensor and one["open"]]
         return found
+
+    def readings_stored(self) -> int:
+        """Return how many records of the readings log are neither ticks nor plans."""
+        records = self.engine.journal.read(Stream.READINGS, 0, 0, limit_bytes=64 << 20)
+        return sum(not value.startswith(b'{"kind":') for value in records.values)
 
     def person(self, role: Role = Role.OPERATOR) -> Actor:
         """Return a person who is signed in without a token, as `demo` does it."""

@@ -31,11 +31,20 @@ def move(client: httpx.Client, case: dict[str, Any], name: str, **args: object) 
 
 
 def test_readings_are_taken_as_an_array_and_bad_ones_are_named_by_their_position(town: Town) -> None:
-    body = [reading(BIN_EAST, "waste.fill", 10), {"sensor": "x"}, reading(BIN_EAST, "no.such", 1), reading(BIN_EAST, "waste.fill", 1e9)]
+    body = [
+        reading(BIN_EAST, "waste.fill", 10),
+        {"sensor": "x"},
+        reading(BIN_EAST, "no.such", 1),
+        reading(BIN_EAST, "waste.fill", 1e9),
+    ]
     with town.client("sensor") as client:
         answer = client.post("/api/v1/readings", json=body)
     assert answer.status_code == 200
-    rejected = [{"index": 1, "reason": "missing_field"}, {"index": 2, "reason": "bad_kind"}, {"index": 3, "reason": "out_of_range"}]
+    rejected = [
+        {"index": 1, "reason": "missing_field"},
+        {"index": 2, "reason": "bad_kind"},
+        {"index": 3, "reason": "out_of_range"},
+    ]
     assert answer.json() == {"accepted": 1, "rejected": rejected}
 
 
@@ -74,7 +83,9 @@ def test_an_empty_array_is_accepted_and_stores_nothing(town: Town) -> None:
 def test_a_sensor_token_of_one_area_cannot_speak_for_another(town: Town) -> None:
     with town.client("sensor", area=EAST) as client:
         own = client.post("/api/v1/readings", json=[reading(BIN_EAST, "waste.fill", 20)])
-        other = client.post("/api/v1/readings", json=[reading(BIN_EAST, "waste.fill", 20), reading(DRAIN_WEST, "drain.level", 20)])
+        other = client.post(
+            "/api/v1/readings", json=[reading(BIN_EAST, "waste.fill", 20), reading(DRAIN_WEST, "drain.level", 20)]
+        )
         unknown = client.post("/api/v1/readings", json=[reading("nobody", "drain.level", 20)])
     assert own.status_code == 200
     assert (other.status_code, other.json()["code"]) == (403, "not_yours")
@@ -138,7 +149,14 @@ def test_the_same_key_makes_a_move_once(town: Town) -> None:
 
 def test_a_report_opens_a_case_and_hides_the_contact_from_a_viewer(town: Town) -> None:
     lon, lat = (LON + SIDE // 3) / 1e7, (LAT + SIDE // 3) / 1e7
-    body = {"category": "0101", "text": "路边有垃圾", "lon": lon, "lat": lat, "contact_name": "王小明", "contact_phone": "13812345678"}
+    body = {
+        "category": "0101",
+        "text": "路边有垃圾",
+        "lon": lon,
+        "lat": lat,
+        "contact_name": "王小明",
+        "contact_phone": "13812345678",
+    }
     with town.client("operator", headers={"idempotency-key": "report-1"}) as client:
         first = client.post("/api/v1/cases", json=body)
         again = client.post("/api/v1/cases", json=body)
@@ -160,7 +178,10 @@ def test_lists_are_paged_by_a_cursor_without_gap_or_repeat(town: Town) -> None:
     with town.client("operator") as client:
         for number in range(5):
             body = {"category": "0101", "text": f"第{number}处", "lon": 120.9 + number, "lat": 29.0}
-            assert client.post("/api/v1/cases", json=body, headers={"idempotency-key": f"page-{number}"}).status_code == 201
+            assert (
+                client.post("/api/v1/cases", json=body, headers={"idempotency-key": f"page-{number}"}).status_code
+                == 201
+            )
         whole = [one["id"] for one in client.get("/api/v1/cases", params={"limit": 1000}).json()["cases"]]
         paged: list[str] = []
         cursor: str | None = None
@@ -198,8 +219,12 @@ def test_filters_narrow_the_list(town: Town) -> None:
 def test_grids_are_geojson_by_level_and_box(town: Town) -> None:
     with town.client("viewer") as client:
         streets = client.get("/api/v1/grids.geojson", params={"level": "street"})
-        one = client.get("/api/v1/grids.geojson", params={"bbox": f"{LON / 1e7},{LAT / 1e7},{(LON + 10) / 1e7},{LAT / 1e7}"})
-        again = client.get("/api/v1/grids.geojson", params={"level": "street"}, headers={"if-none-match": streets.headers["etag"]})
+        one = client.get(
+            "/api/v1/grids.geojson", params={"bbox": f"{LON / 1e7},{LAT / 1e7},{(LON + 10) / 1e7},{LAT / 1e7}"}
+        )
+        again = client.get(
+            "/api/v1/grids.geojson", params={"level": "street"}, headers={"if-none-match": streets.headers["etag"]}
+        )
     assert streets.headers["content-type"] == "application/geo+json"
     assert [feature["properties"]["name"] for feature in streets.json()["features"]] == ["东街道", "西街道"]
     assert [feature["properties"]["code"] for feature in one.json()["features"]] == [GRIDS[0]]
@@ -246,7 +271,9 @@ def test_the_description_is_openapi_3_1_and_names_every_route(town: Town) -> Non
         document = client.get("/openapi.json").json()
         docs = [client.get(path).status_code for path in ("/docs", "/redoc")]
     assert document["openapi"].startswith("3.1")
-    assert {"/api/v1/readings", "/api/v1/cases", "/api/v1/cases/{case_id}/moves", "/api/v1/stream"} <= set(document["paths"])
+    assert {"/api/v1/readings", "/api/v1/cases", "/api/v1/cases/{case_id}/moves", "/api/v1/stream"} <= set(
+        document["paths"]
+    )
     assert docs == [404, 404], "pages that would fetch scripts from elsewhere are off"
 
 

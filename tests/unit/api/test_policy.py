@@ -29,7 +29,11 @@ def request_of(town: Town, path: str, sensor: str) -> tuple[str, dict[str, str],
     """Return address, headers and body of a well-formed request to a route, about the street of a sensor."""
     case = town.case_of(sensor)
     address = path.replace("{case_id}", case["id"]).replace("{name}", "main.js")
-    headers = {"content-type": "application/json", "if-match": f'"{case["version"]}"', "idempotency-key": f"{path} {sensor}".replace(" ", "-")}
+    headers = {
+        "content-type": "application/json",
+        "if-match": f'"{case["version"]}"',
+        "idempotency-key": f"{path} {sensor}".replace(" ", "-"),
+    }
     bodies: dict[str, object] = {
         "/api/v1/readings": [{"sensor": sensor, "kind": "drain.level", "t": now_ms(), "v": 96}],
         "/api/v1/cases": {"category": "0405", "text": "井盖冒水", "lon": case["lon"], "lat": case["lat"]},
@@ -41,9 +45,13 @@ def request_of(town: Town, path: str, sensor: str) -> tuple[str, dict[str, str],
 def call(town: Town, role: str | None, area: str, method: str, path: str, sensor: str) -> int:
     """Return the status that a caller gets; of a stream, of its beginning."""
     address, headers, body = request_of(town, path, sensor)
-    with town.client(role, area, "drainage" if role == "handler" else None, headers=headers) as client:
-        with client.stream(method, address, content=body if method == "POST" else None) as answer:
-            return answer.status_code
+    department = "drainage" if role == "handler" else None
+    content = body if method == "POST" else None
+    with (
+        town.client(role, area, department, headers=headers) as client,
+        client.stream(method, address, content=content) as answer,
+    ):
+        return answer.status_code
 
 
 def door(rule: Policy, role: str | None) -> int | None:
@@ -57,7 +65,9 @@ def door(rule: Policy, role: str | None) -> int | None:
 
 @pytest.mark.parametrize("role", [*ROLES, STRANGER], ids=lambda role: role or "nobody")
 @pytest.mark.parametrize(("method", "path"), sorted(POLICIES), ids=lambda part: part)
-def test_a_route_lets_in_whom_its_policy_names_and_nobody_else(town: Town, method: str, path: str, role: str | None) -> None:
+def test_a_route_lets_in_whom_its_policy_names_and_nobody_else(
+    town: Town, method: str, path: str, role: str | None
+) -> None:
     refused = door(POLICIES[method, path], role)
     for area in ("", EAST):
         status = call(town, role, area, method, path, DRAIN_EAST)
