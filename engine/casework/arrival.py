@@ -256,6 +256,7 @@ class Arrival:
             "grid": change.grid,
             "grid_name": office.name,
             "officer": office.officer,
+            "names": office.names,
             "lon": change.lon,
             "lat": change.lat,
             "drill": episode.drill,

@@ -221,6 +221,7 @@ class Counter:
             "grid": grid,
             "grid_name": office.name,
             "officer": office.officer,
+            "names": office.names,
             "lon": report.lon,
             "lat": report.lat,
             "text": report.text or None,

@@ -50,9 +50,8 @@ class Episode(msgspec.Struct):
         return f"{self.rule}|{self.sensor}|{self.kind}"
 
 
-_SCALARS = tuple(
-    column.name for column in schema.cases.columns if column.name not in ("keys", "unproven", "priorities")
-)
+_JSON = ("keys", "unproven", "priorities", "names")
+_SCALARS = tuple(column.name for column in schema.cases.columns if column.name not in _JSON)
 _EPISODE = tuple(column.name for column in schema.episode.columns)
 
 
@@ -82,7 +81,7 @@ class Desk:
         wanted = sorted(set(ids) - self.cases.keys())
         for row in self._rows(select(schema.cases), schema.cases.c.id, wanted):
             values = row._asdict()
-            lists = {name: msgspec.json.decode(values[name]) for name in ("keys", "unproven", "priorities")}
+            lists = {name: msgspec.json.decode(values[name]) for name in _JSON}
             scalars = {name: values[name] for name in _SCALARS}
             case = CaseState(**{**scalars, **lists, "state": State(values["state"])})
             self.cases[case.id] = case
@@ -307,7 +306,7 @@ def _order_row(case: str, order: WorkOrder) -> dict[str, Any]:
 
 def _case_row(case: CaseState) -> dict[str, Any]:
     row = {name: getattr(case, name) for name in _SCALARS}
-    lists = {name: _json(getattr(case, name)) for name in ("keys", "unproven", "priorities")}
+    lists = {name: _json(getattr(case, name)) for name in _JSON}
     return row | lists | {"state": str(case.state)}
 
 

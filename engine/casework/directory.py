@@ -32,11 +32,17 @@ class Category:
 
 @dataclass(frozen=True, slots=True)
 class Office:
-    """Who answers for a grid."""
+    """Who answers for a grid; `title` is the Chinese name of the department."""
 
     name: str | None = None
     department: str | None = None
     officer: str | None = None
+    title: str | None = None
+
+    @property
+    def names(self) -> dict[str, str]:
+        """Return the department's title by its code, where both are known."""
+        return {self.department: self.title} if self.department and self.title else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +110,11 @@ def offices_of(grids: GridSet | None) -> dict[str, Office]:
 
 
 def _office(properties: Mapping[str, Any]) -> Office:
-    name, department, officer = (properties.get(key) for key in ("name", "department", "officer"))
-    return Office(*(str(value) if value else None for value in (name, department, officer)))
+    found = {key: str(properties[key]) for key in ("name", "department", "officer") if properties.get(key)}
+    title = properties.get("department_name")
+    if not title and found.get("department") == str(properties.get("street")):
+        title = properties.get("street_name")
+    return Office(**found, title=str(title) if title else None)
 
 
 @lru_cache(maxsize=1)
@@ -127,6 +136,6 @@ def known_categories() -> list[Category]:
     return [category(code) for code in sorted(_table()["categories"])]
 
 
-def department_title(code: str | None) -> str | None:
-    """Return the Chinese title of a department; an unknown one is titled by its code."""
-    return None if code is None else str(_table()["departments"].get(code, code))
+def department_title(code: str, names: Mapping[str, str]) -> str:
+    """Return the Chinese title of a department: as `names` says, as categories.yaml does, or its code."""
+    return names.get(code) or str(_table()["departments"].get(code, code))

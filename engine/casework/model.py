@@ -129,7 +129,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
 class CaseState(msgspec.Struct):
     """One case as its events say. `alerts` are the open episodes with their levels; `unproven` the signals
-    (`rule|sensor|kind`) whose last clear was not by a reading; `keys` the merge keys that are the case's own."""
+    (`rule|sensor|kind`) whose last clear was not by a reading; `keys` the merge keys that are the case's own; `names`
+    titles of departments that categories.yaml does not know."""
 
     id: str
     incident: str = ""
@@ -145,6 +146,7 @@ class CaseState(msgspec.Struct):
     verify_for_ms: int = 0
     verify_wait_ms: int = 0
     priorities: dict[str, int] = {}
+    names: dict[str, str] = {}
     grid: str | None = None
     grid_name: str | None = None
     officer: str | None = None

@@ -92,6 +92,7 @@ cases = Table(
     Column("verify_for_ms", BigInteger, nullable=False),
     Column("verify_wait_ms", BigInteger, nullable=False),
     Column("priorities", Text, nullable=False),
+    Column("names", Text, nullable=False),
     Column("grid", String(15)),
     Column("grid_name", Text),
     Column("officer", Text),

@@ -28,7 +28,7 @@ def case_view(
         category=case.category,
         category_title=category(case.category).title,
         department=case.department,
-        department_title=department_title(case.department),
+        department_title=department_title(case.department, case.names) if case.department else None,
         rule=case.rule,
         sensor=case.sensor,
         close=case.close,
@@ -49,7 +49,7 @@ def case_view(
         merged_into=case.merged_into,
         version=case.version,
         seq=case.seq,
-        work_orders=[order_view(case.id, order) for order in case.orders] if orders else [],
+        work_orders=[order_view(case, order) for order in case.orders] if orders else [],
         moves=list(moves),
     )
 
@@ -66,12 +66,12 @@ def _flags(case: CaseState, now_ms: int | None) -> list[str]:
     return [name for name, so in told.items() if so]
 
 
-def order_view(case: str, order: WorkOrder) -> WorkOrderView:
+def order_view(case: CaseState, order: WorkOrder) -> WorkOrderView:
     """Return a work order for people."""
     return WorkOrderView(
-        id=f"{case}/{order.n}",
+        id=f"{case.id}/{order.n}",
         department=order.department,
-        department_title=department_title(order.department) or order.department,
+        department_title=department_title(order.department, case.names),
         state=str(order.state),
         state_title=ORDERS[order.state],
         officer=order.officer,

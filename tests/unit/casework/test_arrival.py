@@ -8,7 +8,8 @@ from base64 import b32encode
 import pytest
 
 from engine.casework import merging
-from engine.casework.directory import Directory, RuleEntry
+from engine.casework.counter import Report
+from engine.casework.directory import Directory, Office, RuleEntry
 from engine.casework.errors import CursorLost, OffsetGap, PlanUnknown
 from engine.casework.plans import FixedPlans
 from engine.casework.service import AlertRecord, Casework
@@ -338,3 +339,24 @@ def test_a_change_names_the_plan_that_says_how_its_case_is_made(town: Town) -> N
         ("drainage", "dispatched"),
         ("traffic", "reported"),
     ]
+
+
+def test_a_category_may_name_further_departments_each_with_a_work_order(town: Town) -> None:
+    rules = {"fire.flame": RuleEntry("明火", 1, CaseSpec("0402", "fire", Auto.DISPATCH))}
+    town.casework.plans = FixedPlans([Directory(PLAN, rules)])
+    town.raised(rule="fire.flame")
+    assert [(order.department, order.state) for order in town.only().work_orders] == [
+        ("fire", "dispatched"),
+        ("emergency", "dispatched"),
+    ]
+
+
+def test_the_office_of_a_grid_leads_where_nobody_else_does_and_is_called_by_its_name(town: Town) -> None:
+    office = Office("新北社区第101网格", "330683001", "姜杰磊", "剡湖街道")
+    town.casework.plans = FixedPlans([Directory(PLAN, {}, {GRID: office})])
+    report = Report(category="0101", grid=GRID)
+    seen = town.casework.report(report, actor("operator"), idempotency_key="k", t_ms=town.t)
+    assert (seen.department, seen.department_title, seen.officer) == ("330683001", "剡湖街道", "姜杰磊")
+    for move, role in (("accept", "operator"), ("file", "operator"), ("dispatch", "dispatcher")):
+        seen = town.do(move, role)
+    assert [(order.department_title, order.officer) for order in seen.work_orders] == [("剡湖街道", "姜杰磊")]

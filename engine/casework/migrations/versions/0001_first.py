@@ -117,6 +117,7 @@ def upgrade() -> None:
         sa.Column("verify_for_ms", sa.BigInteger(), nullable=False),
         sa.Column("verify_wait_ms", sa.BigInteger(), nullable=False),
         sa.Column("priorities", sa.Text(), nullable=False),
+        sa.Column("names", sa.Text(), nullable=False),
         sa.Column("grid", sa.String(length=15), nullable=True),
         sa.Column("grid_name", sa.Text(), nullable=True),
         sa.Column("officer", sa.Text(), nullable=True),
