@@ -1,4 +1,4 @@
-"""The one command, `tongguan`. A command's module is imported when it is called, so that help and refusals come at once."""
+"""The one command, `tongguan`. A command's module is imported when it is called, so that help comes at once."""
 
 from __future__ import annotations
 
