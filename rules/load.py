@@ -78,7 +78,7 @@ def rule_files(paths: Path | Iterable[Path], faults: list[Fault]) -> list[Path]:
     return found
 
 
-def test_file(path: Path) -> Path:
+def trial_path(path: Path) -> Path:
     """Return where the test cases of a rule file stand: `name.yaml` → `name.test.yaml`."""
     return path.with_name(f"{path.stem}.test.yaml")
 
@@ -97,8 +97,8 @@ def _complete(path: Path, rule: Rule, faults: FaultList) -> None:
     if path.stem != rule.id.partition(".")[2]:
         line, column = _place_of_id(path)
         faults.at(line, column, "id", f"must end in the name of its file, .{path.stem}", rule.id)
-    if not test_file(path).is_file():
-        faults.at(0, 0, "test", f"must have its test cases beside it in {test_file(path).name}", "nothing")
+    if not trial_path(path).is_file():
+        faults.at(0, 0, "test", f"must have its test cases beside it in {trial_path(path).name}", "nothing")
 
 
 def _place_of_id(path: Path) -> tuple[int, int]:

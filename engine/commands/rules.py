@@ -21,7 +21,7 @@ from rules.civil import CITY_TZ, known_zone
 from rules.errors import KindsRefused
 from rules.faults import Fault
 from rules.kinds import Kinds, load_kinds
-from rules.load import load_rules, test_file
+from rules.load import load_rules, trial_path
 from rules.model import Enabled, Rule
 from rules.plan import Plan
 from rules.trial_file import load_trials
@@ -134,7 +134,7 @@ def _read(folder: Path, kinds: Path | None, zones: Path | None, tz: str, *, comp
     trials: dict[str, Trials] = {}
     for rule in loaded.rules if complete else ():
         if rule.correlate is None:
-            found, wrong = load_trials(test_file(Path(rule.path)), rule, tz)
+            found, wrong = load_trials(trial_path(Path(rule.path)), rule, tz)
             faults += wrong
             trials |= {} if found is None else {rule.id: found}
     return _Read(loaded.rules, trials, tuple(sorted(faults)), known, sets, tz)
