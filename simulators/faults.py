@@ -4,9 +4,9 @@ drop_out         each reading is lost by `chance`
 drift            the value wanders off by `by` units a day
 stuck            the value stays what it was when the fault began
 noise            adds `by` units of standard deviation
-clock_skew       the sensor's clock is `by` ahead (negative: behind)
-duplicate        by `chance` a reading comes again, `by` later
-disorder         by `chance` a reading comes up to `by` late
+clock_skew       the sensor's clock is `ahead` (negative: behind)
+duplicate        by `chance` a reading comes again, `late`
+disorder         by `chance` a reading comes up to `late`
 gateway_outage   a gateway's readings come only when it is back, at twenty times the pace (or never, `back_fill: false`)
 
 `share` is the part of the sensors of `kinds` (of the gateways) that has the fault; which ones depends on the seed.
@@ -82,15 +82,15 @@ class FieldFault:
         return {"v": np.where(hit, np.round(readings.v + self.fault.by * readings.normal, 3), readings.v)}
 
     def _clock_skew(self, readings: Readings, hit: npt.NDArray[np.bool_]) -> dict[str, Any]:
-        return {"t_ms": np.where(hit, readings.t_ms + self.fault.by_ms, readings.t_ms)}
+        return {"t_ms": np.where(hit, readings.t_ms + self.fault.ahead_ms, readings.t_ms)}
 
     def _duplicate(self, readings: Readings, hit: npt.NDArray[np.bool_]) -> dict[str, Any]:
         again = readings.take(hit)
-        again = replace(again, arrives_ms=again.arrives_ms + self.fault.by_ms)
+        again = replace(again, arrives_ms=again.arrives_ms + self.fault.late_ms)
         return {"readings": join([readings, again])}
 
     def _disorder(self, readings: Readings, hit: npt.NDArray[np.bool_]) -> dict[str, Any]:
-        late = 1 + (readings.chance[:, (self._number + 1) % LANES] * self.fault.by_ms).astype(np.int64)
+        late = 1 + (readings.chance[:, (self._number + 1) % LANES] * self.fault.late_ms).astype(np.int64)
         return {"arrives_ms": np.where(hit, readings.arrives_ms + late, readings.arrives_ms)}
 
     def _gateway_outage(self, readings: Readings, hit: npt.NDArray[np.bool_]) -> dict[str, Any]:

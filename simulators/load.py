@@ -12,7 +12,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from simulators import reading_yaml as read
 from simulators.errors import ScenarioError, ScenarioFault
-from simulators.scenario import Fault, Scenario
+from simulators.scenario import FAULTS, Fault, Scenario
 
 SHIPPED = Path(__file__).parent / "scenarios"
 LARGEST = 256 * 1024
@@ -69,7 +69,16 @@ def _scenario(tree: CommentedMap, place: read.Place) -> Scenario | None:
         scenario = replace(scenario, signals={**parent.signals, **scenario.signals})
     if (scenario.storm is None) != (scenario.water is None):
         place.fault("storm and water must stand together", "only one of them")
+    for i, fault in enumerate(scenario.faults):
+        _needs(fault, place.at((0, 0), f"faults[{i}]"))
     return replace(scenario, signals=dict(sorted(scenario.signals.items())))
+
+
+def _needs(fault: Fault, place: read.Place) -> None:
+    for name in FAULTS[fault.fault]:
+        if not getattr(fault, name):
+            word = "for" if name == "lasts_ms" else name.removesuffix("_ms")
+            place.fault(f"{fault.fault} must have {word}", "nothing")
 
 
 def fault_of(text: str) -> Fault:
@@ -88,6 +97,8 @@ def fault_of(text: str) -> Fault:
         parameters.insert(0, "fault", name)
         parameters.lc.add_kv_line_col("fault", [0, 0, 0, 0])
         fault = read.section(Fault)(parameters, place)
+        if fault is not None:
+            _needs(fault, place)
     if faults or fault is None:
         raise ScenarioError(faults)
     return fault

@@ -169,21 +169,32 @@ class Calls:
     says: Annotated[tuple[str, ...], read.listing(read.text())]
 
 
-FAULTS = ("drop_out", "drift", "stuck", "noise", "clock_skew", "duplicate", "disorder", "gateway_outage")
+FAULTS = {
+    "drop_out": (),
+    "drift": ("by",),
+    "stuck": (),
+    "noise": ("by",),
+    "clock_skew": ("ahead_ms",),
+    "duplicate": ("late_ms",),
+    "disorder": ("late_ms",),
+    "gateway_outage": ("lasts_ms",),
+}
+"""The faults, and what each cannot do without."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
     """One fault of the field: which sensors (by kind and share), when, and how bad."""
 
-    fault: Annotated[str, read.choice(FAULTS)]
+    fault: Annotated[str, read.choice(tuple(FAULTS))]
     kinds: Annotated[tuple[str, ...], read.listing(read.kind())] = ()
     share: Annotated[float, read.number(0.0, 1.0)] = 1.0
     chance: Annotated[float, read.number(0.0, 1.0)] = 1.0
     from_ms: Annotated[int | None, read.duration(signed=True)] = None
     lasts_ms: Annotated[int | None, read.duration()] = None
     by: Annotated[float, read.number()] = 0.0
-    by_ms: Annotated[int, read.duration(signed=True)] = 0
+    late_ms: Annotated[int, read.duration()] = 0
+    ahead_ms: Annotated[int, read.duration(signed=True)] = 0
     back_fill: Annotated[bool, read.flag()] = True
 
 

@@ -38,9 +38,8 @@ def write_registry(path: Path) -> Path:
     return path
 
 
-@pytest.fixture(scope="session")
-def ground(tmp_path_factory: pytest.TempPathFactory) -> Ground:
-    """The small town."""
+def town(registry: Path) -> Ground:
+    """The small town with this registry."""
     low = tuple(
         LowPlace(f"underpass {i}", "underpass", LON + 0.03 * i, LAT, 4.0 + i, 0.82, (f"wl-u{i}",)) for i in range(2)
     )
@@ -51,5 +50,10 @@ def ground(tmp_path_factory: pytest.TempPathFactory) -> Ground:
         GasPlace("well", "valve_well", LON, LAT + 0.01, 4.0, 0.4, "regulator", ("gm-0",)),
         GasPlace("cellar", "basement", LON + 0.0004, LAT + 0.01, 200.0, 0.5, "regulator", ("gm-1",)),
     )
-    registry = write_registry(tmp_path_factory.mktemp("town") / "sensors.csv")
     return Ground("small town", LocalFrame.around(LON, LAT), low, gas, registry)
+
+
+@pytest.fixture(scope="session")
+def ground(tmp_path_factory: pytest.TempPathFactory) -> Ground:
+    """The small town."""
+    return town(write_registry(tmp_path_factory.mktemp("town") / "sensors.csv"))
