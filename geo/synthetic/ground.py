@@ -8,6 +8,7 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+import shapely
 
 from geo.frame import LocalFrame
 from geo.synthetic.noise import Noise
@@ -16,6 +17,7 @@ from geo.terrain import Terrain
 Floats = npt.NDArray[np.float64]
 HALF_M: Final = 19_200.0
 CELL_M: Final = 60.0
+_COARSE: Final = 5
 
 # Courses in metres from the middle, and the level of the bed in metres above the sea at both ends. They are drawn after
 # the lie of the land there (the Shan 剡溪 and its feeders), loosely.
@@ -80,18 +82,27 @@ def terrain(rng: np.random.Generator, frame: LocalFrame, courses: list[River]) -
 
 
 def _valleys(x: Floats, y: Floats, courses: list[River]) -> tuple[Floats, Floats]:
-    """Level of the bed of the river that matters at each node, and the distance to the nearest river."""
-    nearest = np.full(x.shape, np.inf)
-    level = np.zeros(x.shape)
-    weight = np.zeros(x.shape)
+    """Level of the bed of the rivers that matter at each node, and the distance to the nearest river."""
+    lines = shapely.MultiLineString([river.line for river in courses])
+    shapely.prepare(lines)
+    nearest = shapely.distance(shapely.points(x, y), lines)
+    coarse = x[::_COARSE, ::_COARSE], y[::_COARSE, ::_COARSE]
+    level, weight = np.zeros(coarse[0].shape), np.zeros(coarse[0].shape)
     for river in courses:
-        for (px, py), bed in zip(river.line[::2], river.bed_m[::2], strict=True):
-            distance = np.hypot(x - px, y - py)
-            np.minimum(nearest, distance, out=nearest)
-            pull = 1.0 / (distance + 80.0) ** 3
+        for (px, py), bed in zip(river.line, river.bed_m, strict=True):
+            pull = 1.0 / (np.hypot(coarse[0] - px, coarse[1] - py) + 80.0) ** 3
             level += pull * bed
             weight += pull
-    return level / weight, nearest
+    return _finely(level / weight), np.asarray(nearest, np.float64)
+
+
+def _finely(coarse: Floats) -> Floats:
+    """Bilinear between every _COARSE-th node."""
+    share = np.arange(_COARSE) / _COARSE
+    for _ in range(2):
+        steps = coarse[:-1, None, :] * (1 - share)[:, None] + coarse[1:, None, :] * share[:, None]
+        coarse = np.concatenate([steps.reshape(-1, coarse.shape[1]), coarse[-1:]]).T
+    return coarse
 
 
 def _ridges(rng: np.random.Generator, x: Floats, y: Floats) -> Floats:

@@ -125,10 +125,12 @@ def _rain_gauges(rng: np.random.Generator, ground: Ground) -> list[RainGauge]:
 
 def _low_points(rng: np.random.Generator, ground: Ground, count: int) -> list[LowPoint]:
     out: list[LowPoint] = []
+    crossings = [(a, b) for i, a in enumerate(_ROADS) for b in _ROADS[i + 1 :]]
+    names = rng.permutation(len(crossings))
     for x, y in _built_up(rng, ground, count, apart_m=260.0, down_m=150.0):
         lon, lat, grid = ground.place(x, y)
         number = f"LP{len(out) + 1:03d}"
-        road, other = rng.choice(_ROADS, 2, replace=False)
+        road, other = crossings[int(names[len(out)])]
         catchment = rng.uniform(9_000, 42_000)
         out.append(
             LowPoint(
@@ -230,7 +232,7 @@ def _gas_sites(rng: np.random.Generator, ground: Ground, regulators: int, rooms:
         out.append(
             GasSite(
                 id=number,
-                name=f"{rng.choice(_ROADS)}{int(rng.integers(1, 400))}号{_GAS_NAMES[use]}",
+                name=f"{_ROADS[i % len(_ROADS)]}{i // len(_ROADS) * 2 + int(rng.integers(1, 3))}号{_GAS_NAMES[use]}",
                 lon=lon,
                 lat=lat,
                 grid=grid,
@@ -252,16 +254,16 @@ def _built_up(
     taken = np.empty((0, 2))
     bed = np.concatenate([river.line for river in ground.rivers])
     while len(taken) < count:
-        x, y = rng.normal(0.0, 6500.0, 2)
-        if rng.random() > ground.built(np.atleast_1d(x), np.atleast_1d(y))[0]:
-            continue
-        if down_m:
-            x, y = _lowest_near(ground, x, y, down_m)
-        if np.hypot(*(bed - (x, y)).T).min() < 160.0 or (len(taken) and np.hypot(*(taken - (x, y)).T).min() < apart_m):
-            continue
-        if ground.place(x, y)[2]:
+        tries = rng.normal(0.0, 6500.0, (200, 2))
+        likely = tries[rng.random(200) < ground.built(tries[:, 0], tries[:, 1])]
+        for x, y in likely.tolist():
+            if down_m:
+                x, y = _lowest_near(ground, x, y, down_m)
+            crowded = len(taken) > 0 and np.hypot(*(taken - (x, y)).T).min() < apart_m
+            if crowded or np.hypot(*(bed - (x, y)).T).min() < 160.0 or not ground.place(x, y)[2]:
+                continue
             taken = np.concatenate([taken, [[x, y]]])
-    return [(float(x), float(y)) for x, y in taken]
+    return [(float(x), float(y)) for x, y in taken[:count]]
 
 
 def _round(value: float | np.floating | Floats, digits: int = 1) -> float:

@@ -7,7 +7,9 @@ import pytest
 from typer.testing import CliRunner
 
 from engine.commands.geo import app
+from geo import city as cities
 from geo import crs
+from geo.city import City
 from geo.grids import GridSet
 from geo.polygons import Polygons
 
@@ -150,14 +152,12 @@ def test_check_names_bad_codes(tmp_path: Path) -> None:
     assert (code, "a unit-grid code is 15 digits" in err) == (1, True)
 
 
-def test_city_writes_a_folder_that_can_be_looked_at(tmp_path: Path) -> None:
-    code, out, _ = run("city", "--seed", "3", "--out", str(tmp_path / "city"), "--sensors", "200")
+def test_city_writes_another_city_from_another_seed_and_it_tiles_as_well(tmp_path: Path) -> None:
+    folder = tmp_path / "city"
+    code, out, _ = run("city", "--seed", "3", "--out", str(folder), "--sensors", "200")
     assert (code, "嵊州市 (seed 3)" in out) == (0, True)
-    assert {p.name for p in (tmp_path / "city").iterdir()} == {
-        "city.json",
-        "grids.geojson",
-        "grids.npz",
-        "sensors.csv",
-        "terrain.npz",
-        "zones",
-    }
+    names = {"city.json", "grids.geojson", "grids.npz", "sensors.csv", "terrain.npz", "zones"}
+    assert {p.name for p in folder.iterdir()} == names
+    code, out, _ = run("check", str(folder / "grids.geojson"))
+    assert (code, "in 304 communities: 0 overlaps, 0 gaps" in out) == (0, True)
+    assert City(folder).grids.canonical() != cities.load().grids.canonical()
