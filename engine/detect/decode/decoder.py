@@ -103,8 +103,10 @@ class Decoder:
                 holes = holes[holes < hole]
                 break
         position = _positions(holes, taken)
-        if (taken != 1).any():
+        if (taken > 1).any():
             rows = rows.taken(np.repeat(np.arange(len(taken)), taken))
+        else:
+            rows = rows.without(np.flatnonzero(taken == 0))
         if found.rows:
             more = slow.write(found.rows, position, rows, self._vocabulary, self._attrs, len(heap))
             if more:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 from numba import types
 
+from engine.detect.kernels.compiled import compiled
+
 WHOLE_RECORD = -1
 """In `series`: the record is left to the slow path."""
 FRAME_PART = -2
 """In `series`: this one text of a frame is left to the slow path."""
+ONE_OBJECT = -3
+"""In `series`: the record is this one object, left to the slow path."""
 
 
 class Rows(NamedTuple):
@@ -54,6 +58,14 @@ class Rows(NamedTuple):
             new[..., : old.shape[-1]] = old
         return larger
 
+    def without(self, rows: npt.NDArray[np.int64]) -> Rows:
+        """Return the rest of the rows, moved together in place; `rows` ascends, and the arrays are changed."""
+        if len(rows):
+            for column in self:
+                for line in np.atleast_2d(column):
+                    close_gaps(line.view(f"u{column.itemsize}"), rows)
+        return self.first(len(self.record) - len(rows))
+
     def taken(self, source: npt.NDArray[np.int64]) -> Rows:
         """Return the rows at those positions."""
         return Rows(*(column[..., source] for column in self))
@@ -70,3 +82,17 @@ ROWS = types.NamedTuple(
     ),
     Rows,
 )
+
+
+_SIGNATURES = [types.void(word[::1], types.int64[::1]) for word in (types.uint8, types.uint16, types.uint32, types.uint64)]
+
+
+@compiled(_SIGNATURES, _nrt=False)
+def close_gaps(column: npt.NDArray[np.unsignedinteger[Any]], gaps: npt.NDArray[np.int64]) -> None:
+    """Move what is behind each gap up; what is left over at the end is undefined."""
+    into = gaps[0]
+    for gap in range(len(gaps)):
+        stop = gaps[gap + 1] if gap + 1 < len(gaps) else len(column)
+        for row in range(gaps[gap] + 1, stop):
+            column[into] = column[row]
+            into += 1

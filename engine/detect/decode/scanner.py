@@ -12,7 +12,7 @@ import numpy.typing as npt
 from numba import types
 
 from engine.detect.decode.frames import LARGEST_RECORD_BYTES, MOST_READINGS
-from engine.detect.decode.rows import FRAME_PART, ROWS, WHOLE_RECORD, Rows
+from engine.detect.decode.rows import FRAME_PART, ONE_OBJECT, ROWS, WHOLE_RECORD, Rows
 from engine.detect.decode.scan_attrs import ASKED, Asked, attrs, forget
 from engine.detect.decode.scan_text import (
     BACKSLASH,
@@ -33,7 +33,7 @@ from engine.detect.decode.scan_text import (
     number,
 )
 from engine.detect.decode.scan_values import SAME, crs, degrees_e7, identifier, is_null, skipped, time, value
-from engine.detect.decode.tables import BYTES, INDEX, Index, add_series, find_series, find_text, has_room
+from engine.detect.decode.tables import BYTES, INDEX, Index, add_series, find_series, find_text, has_room, prefetch_series
 from engine.detect.decode.words import inlined, load8, masked
 from engine.detect.kernels.compiled import compiled
 from geo import NO_PLACE
@@ -187,6 +187,7 @@ def scan_object(
                 return DECLINE, old_heap, old_shifts
             sensor_start = position + 1
             position, sensor_length, sensor_hash = identifier(data, sensor_start, limit)
+            prefetch_series(index, sensor_hash)
         elif field == KIND:
             if data[position] != QUOTE:
                 return DECLINE, old_heap, old_shifts
@@ -426,7 +427,7 @@ def scan(
                         break
                     shape = LINES
                 if after < 0:
-                    leave(rows, row, record, 0, FRAME_PART if shape == LINES else WHOLE_RECORD, position, closed)
+                    leave(rows, row, record, 0, FRAME_PART if shape == LINES else ONE_OBJECT, position, closed)
             if after >= 0:
                 rows.record[row] = record
                 rows.index[row] = number

@@ -13,7 +13,7 @@ from engine.detect.decode import frames
 from engine.detect.decode.decoded import Control, Reject
 from engine.detect.decode.reading import ControlText, Reading, ReadingCheck, Scalar
 from engine.detect.decode.reasons import Refusal
-from engine.detect.decode.rows import FRAME_PART, Rows
+from engine.detect.decode.rows import FRAME_PART, ONE_OBJECT, Rows
 from engine.detect.decode.vocabulary import Vocabulary
 from geo import NO_PLACE, crs
 from rules.columns import BOOL, NULL, NUMBER, STRING
@@ -44,16 +44,10 @@ def judge_hole(batch: RecordBatch, check: ReadingCheck, rows: Rows, hole: int, f
     """Judge the text or texts of one hole; return how many readings were accepted."""
     record = int(rows.record[hole])
     before = len(found.rows)
-    if rows.series[hole] == FRAME_PART:
-        _judge(
-            batch,
-            check,
-            record,
-            int(rows.index[hole]),
-            (int(rows.raw_start[hole]), int(rows.raw_end[hole])),
-            True,
-            found,
-        )
+    framed = bool(rows.series[hole] == FRAME_PART)
+    if framed or rows.series[hole] == ONE_OBJECT:
+        span = int(rows.raw_start[hole]), int(rows.raw_end[hole])
+        _judge(batch, check, record, int(rows.index[hole]), span, framed, found)
         return len(found.rows) - before
     start = int(batch.start[record])
     text = batch.text(record)

@@ -1,7 +1,8 @@
 """Compiled look-up of texts: open addressing over 64-bit hashes, each hit compared byte for byte.
 
-A table is uint64[2 * slots]: hash and number + 1 (0: free) of each slot; slots are a power of two, at most a quarter
-used.
+The table of a set of texts is uint64[2 * slots]: hash and number + 1 (0: free) of each slot; that of the series has the
+label and number + 1, then the beginning of the sensor's name, so that one look at one place is enough. It is entered by
+the sensor alone: its place can be fetched before the kind is read. Slots are a power of two, most of them free.
 Texts are kept as whole words, little end first, filled with zero bytes.
 """
 
@@ -13,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import types
 
-from engine.detect.decode.words import inlined, load8, masked
+from engine.detect.decode.words import inlined, load8, masked, prefetch
 from engine.detect.kernels.compiled import compiled
 
 Words = npt.NDArray[np.uint64]
@@ -21,8 +22,12 @@ Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
 
 MIX = np.uint64(0x9E3779B97F4A7C15)
-KIND_MIX = np.uint64(0xD6E8FEB86659FD93)
-SLOTS_PER_ENTRY = 4
+SLOTS_PER_TEXT = 4
+SLOTS_PER_SERIES = 2
+NAME_WORDS = 3
+"""Words of a sensor's name that stand in the entry of a series itself."""
+SERIES_ENTRY = 1 + NAME_WORDS
+"""Words of an entry: half a cache line."""
 LONGEST_SENSOR_WORDS = 8
 
 SENSORS, SERIES, WORDS = 0, 1, 2
@@ -80,12 +85,6 @@ def mixed(hash_: np.uint64, word: np.uint64) -> np.uint64:
 
 
 @inlined
-def series_hash(sensor_hash: np.uint64, kind: int) -> np.uint64:
-    """Hash a sensor's hash with the number of a kind."""
-    return mixed(sensor_hash, np.uint64(kind + 1) * KIND_MIX)
-
-
-@inlined
 def same_text(words: Words, first: int, data: npt.NDArray[np.uint8], start: int, length: int) -> bool:
     """Compare a kept text of `length` bytes with `data[start : start + length]`."""
     position = start
@@ -127,25 +126,67 @@ def find_text(
 
 
 @inlined
+def series_label(sensor_hash: np.uint64, kind: int, length: int) -> np.uint64:
+    """Return the upper half of an entry's first word: kind, length of the name, and eight bits of its hash."""
+    return np.uint64(kind) | (np.uint64(length) << np.uint64(16)) | ((sensor_hash >> np.uint64(56)) << np.uint64(24))
+
+
+@inlined
+def prefetch_series(index: Index, sensor_hash: np.uint64) -> None:
+    """Bring near what `find_series` will look at."""
+    table = index.series_table
+    prefetch(table, SERIES_ENTRY * np.int64(sensor_hash & np.uint64(len(table) // SERIES_ENTRY - 1)))
+
+
+@inlined
+def word_at(data: npt.NDArray[np.uint8], start: int, length: int, number: int) -> np.uint64:
+    """Return a word of `data[start : start + length]`, zero bytes behind its end."""
+    left = length - 8 * number
+    return masked(load8(data, start + 8 * number), left) if left > 0 else np.uint64(0)
+
+
+@inlined
 def find_series(
     index: Index, sensor_hash: np.uint64, kind: int, data: npt.NDArray[np.uint8], start: int, length: int
 ) -> int:
     """Return the number of (sensor, kind), or -1; one probe, all bytes compared."""
     table = index.series_table
-    hash_ = series_hash(sensor_hash, kind)
-    mask = np.uint64(len(table) // 2 - 1)
-    slot = hash_ & mask
+    label = series_label(sensor_hash, kind, length)
+    first, second, third = word_at(data, start, length, 0), word_at(data, start, length, 1), word_at(data, start, length, 2)
+    mask = np.uint64(len(table) // SERIES_ENTRY - 1)
+    slot = sensor_hash & mask
     while True:
-        number = np.int64(table[2 * slot + 1]) - 1
-        if number < 0:
+        entry = np.int64(slot) * SERIES_ENTRY
+        head = table[entry]
+        if head == 0:
             return -1
-        if table[2 * slot] == hash_ and index.series_kind[number] == kind:
-            sensor = index.series_sensor[number]
-            if index.sensor_length[sensor] == length and same_text(
-                index.words, index.sensor_start[sensor], data, start, length
-            ):
+        same = (head >> np.uint64(32) == label) & (table[entry + 1] == first)
+        if same & (table[entry + 2] == second) & (table[entry + 3] == third):
+            number = np.int64(head & np.uint64(0xFFFFFFFF)) - 1
+            if length <= 8 * NAME_WORDS:
+                return number
+            rest = index.sensor_start[index.series_sensor[number]] + NAME_WORDS
+            if same_text(index.words, rest, data, start + 8 * NAME_WORDS, length - 8 * NAME_WORDS):
                 return number
         slot = (slot + np.uint64(1)) & mask
+
+
+@inlined
+def put_series(index: Index, sensor_hash: np.uint64, series: int) -> None:
+    """Enter a series that has no entry yet."""
+    table = index.series_table
+    sensor = index.series_sensor[series]
+    length = index.sensor_length[sensor]
+    mask = np.uint64(len(table) // SERIES_ENTRY - 1)
+    slot = sensor_hash & mask
+    while table[np.int64(slot) * SERIES_ENTRY] != 0:
+        slot = (slot + np.uint64(1)) & mask
+    entry = np.int64(slot) * SERIES_ENTRY
+    label = series_label(sensor_hash, index.series_kind[series], length)
+    table[entry] = (label << np.uint64(32)) | np.uint64(series + 1)
+    for word in range(NAME_WORDS):
+        there = 8 * word < length
+        table[entry + 1 + word] = index.words[index.sensor_start[sensor] + word] if there else np.uint64(0)
 
 
 @inlined
@@ -193,7 +234,7 @@ def add_series(
     index.series_lon_e7[series] = index.sensor_lon_e7[sensor]
     index.series_lat_e7[series] = index.sensor_lat_e7[sensor]
     index.series_registered[series] = False
-    put(index.series_table, series_hash(sensor_hash, kind), series)
+    put_series(index, sensor_hash, series)
     return series
 
 
@@ -257,4 +298,4 @@ def rebuild(index: Index) -> None:
         if index.series_kind[series] >= 0:
             sensor = index.series_sensor[series]
             hash_ = words_hash(index.words, index.sensor_start[sensor], index.sensor_length[sensor])
-            put(index.series_table, series_hash(hash_, index.series_kind[series]), series)
+            put_series(index, hash_, series)

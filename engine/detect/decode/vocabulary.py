@@ -206,6 +206,13 @@ class Vocabulary:
         return self
 
 
+def _aligned(words: int) -> npt.NDArray[np.uint64]:
+    """Allocate zeros from the beginning of a cache line on."""
+    room = np.zeros(words + 7, np.uint64)
+    first = -(room.ctypes.data // 8) % 8
+    return room[first : first + words]
+
+
 def _empty_index(capacity: int = _SMALLEST) -> Index:
     return Index(
         count=np.zeros(3, np.int64),
@@ -214,13 +221,13 @@ def _empty_index(capacity: int = _SMALLEST) -> Index:
         sensor_length=np.zeros(capacity, np.int32),
         sensor_lon_e7=np.full(capacity, NO_PLACE, np.int32),
         sensor_lat_e7=np.full(capacity, NO_PLACE, np.int32),
-        sensor_table=np.zeros(2 * tables.SLOTS_PER_ENTRY * capacity, np.uint64),
+        sensor_table=np.zeros(2 * tables.SLOTS_PER_TEXT * capacity, np.uint64),
         series_sensor=np.zeros(capacity, np.int32),
         series_kind=np.zeros(capacity, np.int32),
         series_lon_e7=np.full(capacity, NO_PLACE, np.int32),
         series_lat_e7=np.full(capacity, NO_PLACE, np.int32),
         series_registered=np.zeros(capacity, np.bool_),
-        series_table=np.zeros(2 * tables.SLOTS_PER_ENTRY * capacity, np.uint64),
+        series_table=_aligned(tables.SERIES_ENTRY * tables.SLOTS_PER_SERIES * capacity),
         kind_words=np.zeros(1, np.uint64),
         kind_start=np.zeros(1, np.int64),
         kind_length=np.zeros(1, np.int32),
@@ -238,7 +245,7 @@ def _kind_arrays(plan: Plan) -> dict[str, npt.NDArray[Any]]:
     start = np.cumsum(size) - size
     kind_words = np.frombuffer(words + bytes(8), np.uint64).copy()
     slots = 8
-    while slots < tables.SLOTS_PER_ENTRY * len(names):
+    while slots < tables.SLOTS_PER_TEXT * len(names):
         slots *= 2
     table = np.zeros(2 * slots, np.uint64)
     tables.enter_texts(table, kind_words, start, length)

@@ -59,6 +59,26 @@ def trailing_zeros(typing_context: Any, word: Any) -> Any:
     return signature, generate
 
 
+@intrinsic
+def prefetch(typing_context: Any, words: Any, position: Any) -> Any:
+    """Bring `words[position]` near without waiting for it."""
+    del typing_context
+    signature = types.void(words, position)
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        array = context.make_array(signature.args[0])(context, builder, args[0])
+        index = context.cast(builder, args[1], signature.args[1], types.intp)
+        address = builder.bitcast(builder.gep(array.data, [index]), ir.PointerType(ir.IntType(8)))
+        number = ir.IntType(32)
+        function = builder.module.declare_intrinsic(
+            "llvm.prefetch", [address.type], ir.FunctionType(ir.VoidType(), [address.type, number, number, number])
+        )
+        builder.call(function, [address, number(0), number(3), number(1)])
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
 @inlined
 def masked(word: np.uint64, length: int) -> np.uint64:
     """Keep the first `length` (0 to 8) bytes of a word."""
