@@ -1,0 +1,202 @@
+"""`tongguan token create | list | revoke`, `tongguan db upgrade | verify`: who may call the API, and the case store."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy.exc import DatabaseError, OperationalError
+
+from engine.casework.errors import CaseworkFault, Refused
+from engine.casework.people import TOKEN_ROLES
+from engine.casework.plans import StoredPlans
+from engine.casework.replay import verify as rerun_and_compare
+from engine.casework.service import AlertRecord, Settings
+from engine.casework.store import Store, check_schema, upgrade
+from engine.casework.tokens import TokenView, create_token, list_tokens, revoke_token
+from engine.runtime.config import duration_ms, load
+from engine.runtime.errors import RuntimeFault
+from engine.runtime.journal import Journal
+from engine.runtime.log import Stream
+
+app = typer.Typer(help="Who may call the API: tokens with a role, an area and a department.", no_args_is_help=True)
+db = typer.Typer(help="The tables of the case store.", no_args_is_help=True)
+
+Data = Annotated[str | None, typer.Option("--data", help="The data folder.")]
+BATCH_BYTES = 1 << 20
+SHOWN = 50
+
+
+@app.command("create")
+def create(
+    name: Annotated[str, typer.Option(help="Who will hold it, e.g. a name or a system.")],
+    role: Annotated[str, typer.Option(help=", ".join(TOKEN_ROLES))],
+    area: Annotated[str, typer.Option(help="Leading digits of grid codes; the whole city if not given.")] = "",
+    department: Annotated[str | None, typer.Option(help="A department; any if not given.")] = None,
+    expires: Annotated[str | None, typer.Option(help="How long it is good: 12h, 90d; for ever if not given.")] = None,
+    data: Data = None,
+) -> None:
+    """Make a token and print it: once, it is kept as a hash only.
+
+    Example: tongguan token create --name "排水处 李工" --role handler --department drainage --expires 90d
+    """
+    with _store(data) as store:
+        now = _now_ms()
+        until = now + _duration(expires) if expires else None
+        secret = create_token(
+            store, name=name, role=role, area=area, department=department, expires_t=until, now_ms=now
+        )
+    typer.echo(secret)
+
+
+@app.command("list")
+def list_all(data: Data = None) -> None:
+    """Print all tokens, without their secrets.
+
+    Example: tongguan token list --data /var/lib/tongguan
+    """
+    with _store(data) as store:
+        rows = list_tokens(store)
+    table = Table("number", "name", "role", "area", "department", "made", "state", box=None)
+    for row in rows:
+        made = _date(row.created_t)
+        table.add_row(str(row.id), row.name, row.role, row.area or "all", row.department or "any", made, _state(row))
+    Console().print(table)
+
+
+@app.command("revoke")
+def revoke(number: Annotated[int, typer.Argument(help="The number that `list` prints.")], data: Data = None) -> None:
+    """End a token; whoever holds it is nobody from now on.
+
+    Example: tongguan token revoke 3
+    """
+    with _store(data) as store:
+        if not revoke_token(store, number, now_ms=_now_ms()):
+            typer.echo(f"tongguan: no good token has number {number}", err=True)
+            raise typer.Exit(1)
+    typer.echo(f"token {number} is revoked")
+
+
+@db.command("upgrade")
+def db_upgrade(data: Data = None) -> None:
+    """Bring the case store to this program's schema; a store that is missing is made.
+
+    Example: tongguan db upgrade --data /var/lib/tongguan
+    """
+    with _store(data) as store:
+        typer.echo(f"case store: schema {upgrade(store)}")
+
+
+@db.command("verify")
+def db_verify(data: Data = None) -> None:
+    """Rerun the alerts log and people's moves in an empty store, and compare: cases follow from those two.
+
+    For a store at rest, or a copy of its folder. Example: tongguan db verify --data /var/lib/tongguan
+    """
+    folder = _folder(data)
+    with _told(), _journal(folder / "journal.db") as log, _opened(folder) as store:
+        check_schema(store)
+        found = rerun_and_compare(store, _alerts(log), StoredPlans(store), Settings(), folder)
+    for difference in found[:SHOWN]:
+        typer.echo(str(difference))
+    typer.echo(f"case store: {len(found)} differences" if found else "case store: the rerun gives the same")
+    if found:
+        raise typer.Exit(1)
+
+
+def _alerts(log: Journal) -> Iterator[AlertRecord]:
+    position, end = log.start(Stream.ALERTS, 0) - 1, log.end(Stream.ALERTS, 0)
+    while position < end:
+        found = log.read(Stream.ALERTS, 0, position, limit_bytes=BATCH_BYTES, upto=end)
+        columns = zip(found.offset.tolist(), found.values, found.log_time.tolist(), strict=True)
+        yield from (AlertRecord(offset, value, log_time) for offset, value, log_time in columns)
+        position = int(found.offset[-1])
+
+
+@contextmanager
+def _journal(path: Path) -> Iterator[Journal]:
+    if not path.exists():
+        raise FileNotFoundError(2, "no journal here; give the engine's --data", str(path))
+    log = Journal(path, clock=_now_ms)
+    try:
+        yield log
+    finally:
+        log.close()
+
+
+@contextmanager
+def _store(data: str | None) -> Iterator[Store]:
+    """Open the case store of the data folder, made and upgraded if need be."""
+    with _told():
+        folder = _folder(data)
+        folder.mkdir(parents=True, exist_ok=True)
+        with _opened(folder) as store:
+            upgrade(store)
+            yield store
+
+
+@contextmanager
+def _opened(folder: Path) -> Iterator[Store]:
+    store = Store.open(folder / "cases.db")
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Turn what is refused into a sentence and an exit code: 1 failed, 2 wrong use, 75 try again."""
+    try:
+        yield
+    except Refused as fault:
+        typer.echo(f"tongguan: {fault.detail}", err=True)
+        raise typer.Exit(2) from None
+    except CaseworkFault as fault:
+        typer.echo(f"tongguan: {fault}", err=True)
+        raise typer.Exit(1) from None
+    except RuntimeFault as fault:
+        typer.echo(f"tongguan: {fault}", err=True)
+        raise typer.Exit(fault.exit_code) from None
+    except DatabaseError as error:
+        typer.echo(f"tongguan: case store: {error.orig}", err=True)
+        raise typer.Exit(75 if isinstance(error, OperationalError) else 1) from None
+    except OSError as error:
+        typer.echo(f"tongguan: {error}", err=True)
+        raise typer.Exit(1) from None
+
+
+def _folder(data: str | None) -> Path:
+    return Path(load(None, os.environ, {"data": data}).data)
+
+
+def _duration(text: str) -> int:
+    try:
+        return duration_ms(text)
+    except ValueError as error:
+        typer.echo(f"tongguan: --expires {error}", err=True)
+        raise typer.Exit(2) from None
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _date(t_ms: int) -> str:
+    return datetime.fromtimestamp(t_ms / 1000, UTC).astimezone().strftime("%Y-%m-%d %H:%M")
+
+
+def _state(row: TokenView) -> str:
+    if row.revoked_t is not None:
+        return f"revoked {_date(row.revoked_t)}"
+    if row.expires_t is not None:
+        return f"{'expired' if row.expires_t <= _now_ms() else 'good until'} {_date(row.expires_t)}"
+    return "good"
