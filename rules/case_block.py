@@ -9,8 +9,8 @@ from rules.document import FaultList, Node
 from rules.model import LEVEL_WORDS, VERIFY_FOR_MS, VERIFY_WAIT_MS, Auto, CaseSpec, Close, LevelName, Merge, MergeBy
 
 KEYS = ("category", "department", "auto", "close", "merge", "priority", "verify_for", "verify_wait")
-_CATEGORY = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,31}", re.ASCII)
-_DEPARTMENT = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,63}", re.ASCII)
+_CATEGORY = re.compile(r"[\w.-]{1,32}")
+_DEPARTMENT = re.compile(r"[\w.-]{1,64}")
 
 
 def read_case(node: Node, faults: FaultList) -> CaseSpec | None:

@@ -85,7 +85,7 @@ class FaultList:
         self.at(node.line, node.column, key, rule, node.shown() if got is None else got)
 
     def at(self, line: int, column: int, key: str, rule: str, got: str) -> None:
-        self.faults.append(Fault(self.file, line, column, key, rule, _printable(got)))
+        self.faults.append(Fault(self.file, line, column, _printable(key), rule, _printable(got)))
 
 
 def read_text(path: Path, faults: FaultList, limit: int = MAX_BYTES) -> str | None:

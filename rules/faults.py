@@ -17,7 +17,8 @@ class Fault:
     got: str
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}: {self.key}: {self.rule}; got {self.got}"
+        text = f"{self.file}:{self.line}:{self.column}: {self.key}: {self.rule}; got {self.got}"
+        return text.encode("utf-8", "backslashreplace").decode()  # a file's name may hold any bytes
 
 
 def listing(faults: list[Fault] | tuple[Fault, ...]) -> str:

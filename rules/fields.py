@@ -11,7 +11,7 @@ from rules.document import FaultList, Node
 from rules.model import LEVEL_WORDS, Comparison, LevelName, Op
 
 MAX_DURATION_MS = 36_500 * 86_400_000
-MAX_TEXT = 1000
+MAX_TEXT = 4000
 
 _UNITS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _DURATION = re.compile(r"([0-9]{1,18})(ms|s|m|h|d)")

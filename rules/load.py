@@ -85,7 +85,8 @@ def trial_path(path: Path) -> Path:
 
 def _is_rule_file(path: Path, folder: Path) -> bool:
     hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-    return path.suffix in SUFFIXES and not path.stem.endswith(".test") and not hidden and path.is_file()
+    there = path.is_file() or path.is_symlink()  # a link to nothing is a fault, not a rule less
+    return path.suffix in SUFFIXES and not path.stem.endswith(".test") and not hidden and there
 
 
 def _document(path: Path, faults: FaultList) -> Node | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -431,3 +432,18 @@ def test_a_complete_rule_is_named_as_its_file_and_has_tests_beside_it(tmp_path: 
         "0:0: test: must have its test cases beside it in leak.test.yaml; got nothing",
         "1:5: id: must end in the name of its file, .leak; got gas.seep",
     ]
+
+
+def test_a_link_to_nothing_is_a_fault_and_not_a_rule_less(tmp_path: Path) -> None:
+    (tmp_path / "leak.yaml").symlink_to(tmp_path / "gone.yaml")
+    assert [str(fault) for fault in load_rules(tmp_path).faults] == [
+        f"{tmp_path}/leak.yaml:0:0: file: must be readable; got No such file or directory"
+    ]
+
+
+def test_a_fault_stays_on_one_line_whatever_the_names(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"\xff.yaml")
+    path.write_text(HEAD + LEVELS + '"a\\nb\\ud800": "c\\nd"\n')
+    (fault,) = load_rules(tmp_path).faults
+    assert str(fault).encode().startswith(f"{tmp_path}/\\udcff.yaml:4:1: a\\nb\\ud800: unknown key; ".encode())
+    assert str(fault).endswith('got "c\\nd"')
