@@ -73,6 +73,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     plan: str
     cursor: int
     released: int
+    offline: bool
     awaits_start: bool
     watermark: int
     newest: int
@@ -93,6 +94,7 @@ def snapshot(state: State) -> bytes:
         plan=state.plan.digest,
         cursor=state.cursor,
         released=state.released,
+        offline=state.offline,
         awaits_start=state.awaits_start,
         watermark=state.order.watermark,
         newest=state.order.newest,
@@ -113,7 +115,8 @@ def restored(snapshot: Snapshot, plan: Plan) -> State:
     """Build the state of a snapshot again, under the plan that it was taken under."""
     vocabulary = Vocabulary.restore(plan, {name: unpacked(array) for name, array in snapshot.vocabulary.items()})
     state = State(snapshot.partition, plan, vocabulary, Episodes(snapshot.partition, vocabulary))
-    state.cursor, state.released, state.awaits_start = snapshot.cursor, snapshot.released, snapshot.awaits_start
+    state.cursor, state.released = snapshot.cursor, snapshot.released
+    state.offline, state.awaits_start = snapshot.offline, snapshot.awaits_start
     state.order.watermark, state.order.newest = snapshot.watermark, snapshot.newest
     state.order.waiting = [unpack_rows(rows) for rows in snapshot.waiting]
     state.adopt(plan)

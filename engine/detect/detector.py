@@ -59,8 +59,7 @@ class Detector:
         self._stopped: int | None = None
         self._state: State | None = None
         if offline_plan is not None:
-            self._begin(offline_plan)
-            self._now.awaits_start = True
+            self._begin(offline_plan, offline=True)
 
     @property
     def cursor(self) -> int:
@@ -122,7 +121,7 @@ class Detector:
         while first < len(batch):
             decoded = self._decoder.decode(batch, first)
             control = decoded.controls[-1] if decoded.controls else None
-            if self._plans is None or control is None or control.kind == "tick" or control.digest == self._now.plan.digest:
+            if control is None or not self._switches(control):
                 self._take(batch, decoded, first, decoded.next_record, out)
             elif not self._pass_plan(batch, decoded, first, control, out):
                 break
@@ -141,6 +140,9 @@ class Detector:
             raise DetectError("detect has not begun: no record of this partition was taken in")
         return self._state
 
+    def _switches(self, control: Control) -> bool:
+        return control.kind == "plan" and not self._now.offline and control.digest != self._now.plan.digest
+
     def _first_plan(self, batch: RecordBatch) -> None:
         offset = int(batch.offset[0])
         try:
@@ -150,7 +152,7 @@ class Detector:
         if not isinstance(control, ControlText) or control.kind != "plan":
             raise NoPlan(offset)
         now = control.t if batch.log_time is None else int(batch.log_time[0])
-        fresh = self._begin(self._have(control.digest))
+        fresh = self._begin(self._have(control.digest), offline=False)
         self._now.expect(fresh, min(control.t, now))
 
     def _have(self, digest: str) -> Plan:
@@ -159,8 +161,8 @@ class Detector:
             raise PlanMissing(digest)
         return plan
 
-    def _begin(self, plan: Plan) -> list[RuleState]:
-        self._state = State.begin(plan, self.partition, last_values=self._last_values)
+    def _begin(self, plan: Plan, *, offline: bool) -> list[RuleState]:
+        self._state = State.begin(plan, self.partition, offline=offline, last_values=self._last_values)
         fresh = self._state.adopt(plan)
         self._prepare()
         return fresh
@@ -189,8 +191,7 @@ class Detector:
         order_ms = min(control.t, control.log_time)
         kept = {rule.id: plan.rule_digest(rule.id) for rule in plan.detect_rules}
         gone = [state for state in now.rules if kept.get(state.rule.id) != state.digest]
-        offset = int(batch.offset[control.record])
-        out.items += cleared_by_plan(gone, now.episodes, plan, order_ms, offset)
+        out.items += cleared_by_plan(gone, now.episodes, plan, order_ms)
         fresh = now.adopt(plan)
         self._prepare()
         now.expect(fresh, order_ms)

@@ -24,8 +24,8 @@ from rules.plan import Plan
 class State:
     """State of one partition under the plan in force.
 
-    `released` counts released readings since the start of the log. `awaits_start`: offline, no record has moved the
-    watermark yet, so that absent rules do not wait for anybody.
+    `offline`: the plan is an argument, and plan records switch nothing. `awaits_start`: offline, no record has moved the
+    watermark yet, so that absent rules do not wait for anybody. `released` counts released readings since the start.
     """
 
     partition: int
@@ -38,14 +38,16 @@ class State:
     values: Values | None = None
     cursor: int = 0
     released: int = 0
+    offline: bool = False
     awaits_start: bool = False
 
     @staticmethod
-    def begin(plan: Plan, partition: int, *, last_values: bool) -> State:
+    def begin(plan: Plan, partition: int, *, offline: bool, last_values: bool) -> State:
         """Stand before the first record."""
         vocabulary = Vocabulary(plan)
         values = Values() if last_values else None
-        return State(partition, plan, vocabulary, Episodes(partition, vocabulary), values=values)
+        episodes = Episodes(partition, vocabulary)
+        return State(partition, plan, vocabulary, episodes, values=values, offline=offline, awaits_start=offline)
 
     def adopt(self, plan: Plan) -> list[RuleState]:
         """Put a plan in force; returns the states of rules that are new or changed and so begin anew."""

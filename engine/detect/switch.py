@@ -14,10 +14,10 @@ from engine.detect.rule_state import RuleState, Told
 from rules.plan import Plan
 
 
-def cleared_by_plan(gone: Sequence[RuleState], episodes: Episodes, plan: Plan, order_ms: int, offset: int) -> list[Item]:
+def cleared_by_plan(gone: Sequence[RuleState], episodes: Episodes, plan: Plan, order_ms: int) -> list[Item]:
     """Clear every open episode of rules that are no longer the same, in order of (rule, sensor, kind).
 
-    `t` is the order time of the plan record and the evidence is that record; the place is the last one that was known.
+    `t` is the order time of the plan record; evidence and place are the last reading's, as of a timer.
     """
     told = Told()
     for number, state in enumerate(gone):
@@ -34,7 +34,7 @@ def cleared_by_plan(gone: Sequence[RuleState], episodes: Episodes, plan: Plan, o
         out[:, at.O_PREVIOUS] = state.parameters[at.P_CODE + slots[:, at.LEVEL] - 1]
         out[:, at.O_T] = order_ms
         out[:, at.O_SINCE] = NEVER
-        out[:, at.O_FIRST] = out[:, at.O_LAST] = offset
+        out[:, at.O_FIRST] = out[:, at.O_LAST] = slots[:, at.SEEN_OFFSET]
         out[:, at.O_LON], out[:, at.O_LAT] = slots[:, at.LON], slots[:, at.LAT]
         out[:, at.O_RAISED] = slots[:, at.RAISED]
         out[:, at.O_SEQ] = slots[:, at.SEQ] + 1

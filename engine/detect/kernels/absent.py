@@ -44,7 +44,6 @@ from engine.detect.kernels.layout import (
     RAISED,
     RAISED_,
     READING,
-    REPORTED,
     SEEN,
     SEEN_OFFSET,
     SEQ,
@@ -127,12 +126,7 @@ def absent(
         if S[slot, DUE] < clock[j]:
             fire(P, S, slot, out, outf, n)
             n += 1
-        alive = max(t[j], clock[j])
-        if S[slot, REPORTED] == 0:
-            S[slot, REPORTED] = 1
-            S[slot, SEEN] = alive
-        else:
-            S[slot, SEEN] = max(S[slot, SEEN], alive)
+        S[slot, SEEN] = max(S[slot, SEEN], t[j], clock[j])
         S[slot, DUE] = S[slot, SEEN] + P[P_ABSENT]
         S[slot, SEEN_OFFSET] = offset[j]
         meta[M_BOUND] = min(meta[M_BOUND], S[slot, DUE])

@@ -40,7 +40,7 @@ LEVEL: Final = 1
 ACTIVE: Final = 2
 """How many `since` and `clear_since` are set."""
 SEEN: Final = 3
-"""`t` of the last reading that the rule saw; of an absent rule the last sign of life."""
+"""`t` of the last reading that the rule saw (kept with max_gap only); of an absent rule the last sign of life."""
 SEEN_OFFSET: Final = 4
 DUE: Final = 5
 CAUSE: Final = 6
@@ -57,9 +57,7 @@ TOLD: Final = 12
 """`t` of the episode's last change or still."""
 CLEAR_SINCE: Final = 13
 CLEAR_OFFSET: Final = 14
-REPORTED: Final = 15
-"""Absent rules: 1 after the first sign of life."""
-HEAD: Final = 16
+HEAD: Final = 15
 """Here `since` of each declared level begins, then the offset of each, then the window."""
 
 W_BLOCK: Final = 0

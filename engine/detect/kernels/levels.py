@@ -464,8 +464,8 @@ def levels(
         if flag[j] & MOVED:
             S[slot, LON] = lon[j]
             S[slot, LAT] = lat[j]
+        S[slot, SEEN_OFFSET] = offset[j]
         if timed:
-            S[slot, SEEN_OFFSET] = offset[j]
             due = FOREVER
             if P[P_QUIET] >= 0:
                 due = max(at, clock[j]) + P[P_QUIET]
