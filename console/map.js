@@ -138,6 +138,8 @@ export class CityMap {
     const { context, view, ratio } = this;
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.clearRect(0, 0, view.width, view.height);
+    this.canvas.dataset.centre = view.place(view.width / 2, view.height / 2).map((degrees) => degrees.toFixed(5)).join(",");
+    this.canvas.dataset.metresPerPixel = (1 / view.scale).toFixed(2);
     this.areas.draw(context, ratio);
     this.drawGrids(now);
     this.drawStill();

@@ -68,8 +68,8 @@ function moveText(event, rules, departments) {
     return `${who(event)}${failed ? "核查不通过，退回返工" : "核查通过"}${data.override ? "（越过传感器核查）" : ""}。`;
   }
   if (event.move === "report" && event.role === "system") {
-    const rule = data.case?.rule ? ruleName(data.case.rule, rules) : "";
-    return isEnglish() ? `The system opened the case${rule ? ` by rule ${rule}` : ""}.` : `系统${rule ? `依规则“${rule}”` : ""}自动上报案件。`;
+    const said = data.change ? changeText(data.change, rules) : "";
+    return isEnglish() ? `${said} The system opened the case.`.trim() : `${said}系统自动上报案件。`;
   }
   if (event.move === "recovered") return isEnglish() ? "All alerts cleared before anyone came; someone still has to look." : "处置人员到场前报警已全部解除，仍须派人确认。";
   if (event.move === "sensor_silent") return isEnglish() ? "Nothing was heard of the sensor since the work was done; an inspector has to go." : "反馈后未再收到传感器数据，转人工核查。";
@@ -83,5 +83,5 @@ export function sentence(event, rules, departments) {
   const { change } = event.data;
   if (event.move === "alert" && change) return { title: changeTitle(change), text: changeText(change, rules), level: change.level };
   const title = isEnglish() ? moveWord(event.move === "verify" ? `verify_${event.data.result ?? "pass"}` : event.move) : event.title;
-  return { title, text: moveText(event, rules, departments), level: null };
+  return { title, text: moveText(event, rules, departments), level: event.move === "report" ? change?.level ?? null : null };
 }

@@ -202,6 +202,7 @@ export class Story {
     } finally {
       this.busy = false;
     }
+    this.draw();
     return this.load();
   }
 
