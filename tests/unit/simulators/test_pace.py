@@ -1,0 +1,70 @@
+"""The player's clock runs at the rate asked for, and hurries when it fell behind."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from simulators.pace import paced, parse_rate, pieces
+from simulators.run import Batch
+
+
+def batch(second: int, *, prelude: bool = False) -> Batch:
+    at = (second - 10) * 1_000 + np.array([0, 999, 1_000, 9_999], dtype=np.int64)
+    return Batch(second * 1_000, [b"a", b"b", b"c", b"d"], at, [b"t"], (), prelude)
+
+
+class Wall:
+    """A clock that moves only when someone sleeps."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def clock(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@pytest.mark.parametrize(("text", "speed"), [("1x", 1.0), ("60x", 60.0), ("0.5x", 0.5), ("60", 60.0), ("max", None)])
+def test_rates_are_read(text: str, speed: float | None) -> None:
+    assert parse_rate(text) == speed
+
+
+@pytest.mark.parametrize("text", ["", "fast", "-1x", "0x", "1e3", "nan", "60y"])
+def test_other_rates_are_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="must be max, or a number above 0 with x"):
+        parse_rate(text)
+
+
+def test_sixty_times_life_takes_a_sixtieth_of_the_time() -> None:
+    wall = Wall()
+    list(paced(iter([batch(10 * i) for i in range(1, 62)]), 60.0, clock=wall.clock, sleep=wall.sleep))
+    assert wall.now == pytest.approx(10.0)
+
+
+def test_the_prelude_and_the_greatest_rate_wait_for_nobody() -> None:
+    wall = Wall()
+    list(paced(iter([batch(10 * i, prelude=True) for i in range(1, 62)]), 1.0, clock=wall.clock, sleep=wall.sleep))
+    list(paced(iter([batch(10 * i) for i in range(1, 62)]), None, clock=wall.clock, sleep=wall.sleep))
+    assert wall.now == 0.0
+
+
+def test_after_a_slow_taker_the_player_hurries() -> None:
+    wall = Wall()
+    player = paced(iter([batch(10 * i) for i in range(1, 12)]), 60.0, clock=wall.clock, sleep=wall.sleep)
+    next(player)
+    wall.now += 1.0
+    assert [next(player).t_ms for _ in range(5)] == [20_000, 30_000, 40_000, 50_000, 60_000]
+    assert wall.now == 1.0
+    next(player)
+    next(player)
+    assert wall.now > 1.0
+
+
+def test_a_batch_is_cut_by_the_second_and_nothing_is_lost() -> None:
+    cut = list(pieces(batch(20), 1_000))
+    assert [piece.t_ms for piece in cut] == list(range(11_000, 21_000, 1_000))
+    assert [piece.lines for piece in cut if piece.lines] == [[b"a", b"b"], [b"c"], [b"d"]]
+    assert [piece.truth for piece in cut] == [[]] * 9 + [[b"t"]]
