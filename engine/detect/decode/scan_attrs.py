@@ -24,7 +24,7 @@ from engine.detect.decode.scan_text import (
 )
 from engine.detect.decode.scan_values import is_null, skipped, value
 from engine.detect.decode.tables import same_text
-from engine.detect.decode.words import inlined
+from engine.detect.decode.words import byte_at, inlined
 from rules.columns import BOOL, NULL, NUMBER, STRING
 
 
@@ -53,17 +53,17 @@ ASKED = types.NamedTuple((types.uint64[::1], types.int64[::1], types.int64[::1])
 def forget(rows: Rows, row: int) -> None:
     """Make all asked-for attributes of a row null."""
     for name in range(len(rows.attr_tag)):
-        rows.attr_tag[name, row] = NULL
-        rows.attr_num[name, row] = 0.0
-        rows.attr_start[name, row] = 0
-        rows.attr_length[name, row] = 0
+        rows.attr_tag[np.uint64(name), np.uint64(row)] = NULL
+        rows.attr_num[np.uint64(name), np.uint64(row)] = 0.0
+        rows.attr_start[np.uint64(name), np.uint64(row)] = 0
+        rows.attr_length[np.uint64(name), np.uint64(row)] = 0
 
 
 @inlined
 def which(asked: Asked, data: Bytes, start: int, length: int) -> int:
     """Return the number of an asked-for name, or -1."""
     for name in range(len(asked.length)):
-        if asked.length[name] == length and same_text(asked.words, asked.start[name], data, start, length):
+        if asked.length[np.uint64(name)] == length and same_text(asked.words, asked.start[np.uint64(name)], data, start, length):
             return name
     return -1
 
@@ -73,7 +73,7 @@ def keep(
     data: Bytes, position: int, limit: int, rows: Rows, row: int, name: int, heap: Bytes, heap_used: int
 ) -> tuple[int, int]:
     """Write one asked-for value; returns the position after it and the used bytes of the heap."""
-    byte = data[position]
+    byte = byte_at(data, position)
     tag, num, start, length = NULL, 0.0, 0, 0
     if byte == QUOTE:
         after, escaped = after_string(data, position + 1, limit)
@@ -81,17 +81,17 @@ def keep(
             return DECLINE, heap_used
         tag, start, length = STRING, heap_used, after - position - 2
         for step in range(length):
-            heap[heap_used + step] = data[position + 1 + step]
+            heap[heap_used + step] = byte_at(data, position + 1 + step)
         heap_used += length
     elif is_null(data, position):
         after = position + 4
     else:
         after, num = value(data, position)
         tag = BOOL if byte == 116 or byte == 102 else NUMBER
-    rows.attr_tag[name, row] = tag
-    rows.attr_num[name, row] = num
-    rows.attr_start[name, row] = start
-    rows.attr_length[name, row] = length
+    rows.attr_tag[np.uint64(name), np.uint64(row)] = tag
+    rows.attr_num[np.uint64(name), np.uint64(row)] = num
+    rows.attr_start[np.uint64(name), np.uint64(row)] = start
+    rows.attr_length[np.uint64(name), np.uint64(row)] = length
     return after, heap_used
 
 
@@ -101,13 +101,13 @@ def attrs(
 ) -> tuple[int, int]:
     """Read the object of attributes, or null; returns the position after it and the used bytes of the heap."""
     forget(rows, row)
-    if data[position] != OPEN_OBJECT:
+    if byte_at(data, position) != OPEN_OBJECT:
         return (position + 4 if is_null(data, position) else DECLINE), heap_used
     position = after_white(data, position + 1, limit)
-    if data[position] == CLOSE_OBJECT:
+    if byte_at(data, position) == CLOSE_OBJECT:
         return position + 1, heap_used
     for _ in range(MOST_ATTRS):
-        if position >= limit or data[position] != QUOTE:
+        if position >= limit or byte_at(data, position) != QUOTE:
             return DECLINE, heap_used
         start = position + 1
         position, escaped = after_string(data, start, limit)
@@ -115,7 +115,7 @@ def attrs(
             return DECLINE, heap_used
         name = which(asked, data, start, position - 1 - start)
         position = after_white(data, position, limit)
-        if data[position] != COLON:
+        if byte_at(data, position) != COLON:
             return DECLINE, heap_used
         position = after_white(data, position + 1, limit)
         if position >= limit:
@@ -127,9 +127,9 @@ def attrs(
         if position < 0:
             return DECLINE, heap_used
         position = after_white(data, position, limit)
-        if data[position] == CLOSE_OBJECT:
+        if byte_at(data, position) == CLOSE_OBJECT:
             return position + 1, heap_used
-        if data[position] != COMMA:
+        if byte_at(data, position) != COMMA:
             return DECLINE, heap_used
         position = after_white(data, position + 1, limit)
     return DECLINE, heap_used

@@ -16,6 +16,7 @@ from engine.detect.decode.words import (
     ONES,
     QUOTES,
     SPACES,
+    byte_at,
     inlined,
     load8,
     masked,
@@ -46,7 +47,7 @@ _LOW_BITS = np.uint64(0x7F7F7F7F7F7F7F7F)
 def after_white(data: Bytes, position: int, limit: int) -> int:
     """Return the first position from `position` on that is not JSON white space, at most `limit`."""
     while position < limit:
-        byte = data[position]
+        byte = byte_at(data, position)
         if byte > 32 or not (byte == 32 or byte == 10 or byte == 13 or byte == 9):
             break
         position += 1
@@ -91,7 +92,7 @@ def after_string(data: Bytes, position: int, limit: int) -> tuple[int, bool]:
             position += 8
             continue
         position += trailing_zeros(marks) >> 3
-        byte = data[position]
+        byte = byte_at(data, position)
         if byte == QUOTE:
             return position + 1, escaped
         if byte >= 128:
@@ -109,18 +110,18 @@ def after_string(data: Bytes, position: int, limit: int) -> tuple[int, bool]:
 @inlined
 def after_utf8(data: Bytes, position: int) -> int:
     """Check one character of more than one byte (RFC 3629)."""
-    first, second = data[position], data[position + 1]
+    first, second = byte_at(data, position), byte_at(data, position + 1)
     if second & 0xC0 != 0x80 or first < 0xC2:
         return DECLINE
     if first < 0xE0:
         return position + 2
-    if data[position + 2] & 0xC0 != 0x80:
+    if byte_at(data, position + 2) & 0xC0 != 0x80:
         return DECLINE
     if first < 0xF0:
         overlong = first == 0xE0 and second < 0xA0
         surrogate = first == 0xED and second >= 0xA0
         return DECLINE if overlong or surrogate else position + 3
-    if data[position + 3] & 0xC0 != 0x80 or first > 0xF4:
+    if byte_at(data, position + 3) & 0xC0 != 0x80 or first > 0xF4:
         return DECLINE
     if (first == 0xF0 and second < 0x90) or (first == 0xF4 and second >= 0x90):
         return DECLINE
@@ -130,14 +131,14 @@ def after_utf8(data: Bytes, position: int) -> int:
 @inlined
 def after_escape(data: Bytes, position: int) -> int:
     r"""Check one escape; of `\u` only those that are no surrogate."""
-    letter = data[position + 1]
+    letter = byte_at(data, position + 1)
     if letter == 117:
         for digit in range(position + 2, position + 6):
-            byte = data[digit]
+            byte = byte_at(data, digit)
             if not (48 <= byte <= 57 or 65 <= byte <= 70 or 97 <= byte <= 102):
                 return DECLINE
-        high = data[position + 2] == 68 or data[position + 2] == 100
-        return DECLINE if high and data[position + 3] >= 56 else position + 6
+        high = byte_at(data, position + 2) == 68 or byte_at(data, position + 2) == 100
+        return DECLINE if high and byte_at(data, position + 3) >= 56 else position + 6
     known = (
         letter == 34 or letter == 92 or letter == 47 or letter == 98
         or letter == 102 or letter == 110 or letter == 114 or letter == 116
@@ -154,7 +155,7 @@ def digits(data: Bytes, position: int, value: np.uint64) -> tuple[int, np.uint64
         count = trailing_zeros(others) >> 3
         if count == 0:
             break
-        value = value * POWERS[count] + eight_digits(word << np.uint64(64 - 8 * count))
+        value = value * POWERS[np.uint64(count)] + eight_digits(word << np.uint64(64 - 8 * count))
         position += count
         if count < 8:
             break
@@ -176,22 +177,22 @@ def number(data: Bytes, position: int) -> tuple[int, bool, np.uint64, int]:
 
     More digits than surely fit, and an exponent, are declined.
     """
-    negative = data[position] == MINUS
+    negative = byte_at(data, position) == MINUS
     if negative:
         position += 1
     first = position
     position, value = digits(data, position, np.uint64(0))
     whole = position - first
     decimals = 0
-    if whole == 0 or (whole > 1 and data[first] == 48):
+    if whole == 0 or (whole > 1 and byte_at(data, first) == 48):
         return DECLINE, negative, value, decimals
-    if data[position] == DOT:
+    if byte_at(data, position) == DOT:
         point = position + 1
         position, value = digits(data, point, value)
         decimals = position - point
         if decimals == 0:
             return DECLINE, negative, value, decimals
-    if whole + decimals > MOST_DIGITS or data[position] | 32 == 101:
+    if whole + decimals > MOST_DIGITS or byte_at(data, position) | 32 == 101:
         return DECLINE, negative, value, decimals
     return position, negative, value, decimals
 
@@ -200,5 +201,5 @@ def number(data: Bytes, position: int) -> tuple[int, bool, np.uint64, int]:
 def nearest_double(value: np.uint64, decimals: int, negative: bool) -> tuple[bool, float]:
     """Divide digits by a power of ten; tell whether the result is surely the nearest double. Never gives -0."""
     exact = value <= EXACT_MANTISSA and decimals <= MOST_EXACT_POWER
-    result = float(np.int64(value)) / FLOAT_POWERS[decimals] if exact else 0.0
+    result = float(np.int64(value)) / FLOAT_POWERS[np.uint64(decimals)] if exact else 0.0
     return exact, (0.0 - result if negative else result)

@@ -24,7 +24,7 @@ from engine.detect.decode.scan_text import (
     number,
 )
 from engine.detect.decode.tables import mixed
-from engine.detect.decode.words import QUOTES, inlined, load8, masked, trailing_zeros
+from engine.detect.decode.words import QUOTES, byte_at, inlined, load8, masked, trailing_zeros
 
 LONGEST_ID = 64
 E7_DECIMALS = 7
@@ -76,7 +76,7 @@ def is_null(data: Bytes, position: int) -> bool:
 @inlined
 def time(data: Bytes, position: int) -> tuple[int, int]:
     """Read whole milliseconds or an RFC 3339 string."""
-    if data[position] == QUOTE:
+    if byte_at(data, position) == QUOTE:
         return date_time(data, position + 1)
     after, negative, value, decimals = number(data, position)
     if after < 0 or decimals > 0:
@@ -89,7 +89,7 @@ def time(data: Bytes, position: int) -> tuple[int, int]:
 @inlined
 def two_digits(data: Bytes, position: int) -> int:
     """Return the number of two digits, or -1."""
-    high, low = np.int64(data[position]) - 48, np.int64(data[position + 1]) - 48
+    high, low = np.int64(byte_at(data, position)) - 48, np.int64(byte_at(data, position + 1)) - 48
     return 10 * high + low if 0 <= high <= 9 and 0 <= low <= 9 else -1
 
 
@@ -110,13 +110,13 @@ def date_time(data: Bytes, position: int) -> tuple[int, int]:
         two_digits(data, position + 14),
         two_digits(data, position + 17),
     )
-    if min(century, year, month, day, hour, minute, second) < 0 or data[position + 10] | 32 != 116:
+    if min(century, year, month, day, hour, minute, second) < 0 or byte_at(data, position + 10) | 32 != 116:
         return DECLINE, 0
     if (
-        data[position + 4] != MINUS
-        or data[position + 7] != MINUS
-        or data[position + 13] != 58
-        or data[position + 16] != 58
+        byte_at(data, position + 4) != MINUS
+        or byte_at(data, position + 7) != MINUS
+        or byte_at(data, position + 13) != 58
+        or byte_at(data, position + 16) != 58
     ):
         return DECLINE, 0
     year += 100 * century
@@ -124,7 +124,7 @@ def date_time(data: Bytes, position: int) -> tuple[int, int]:
         return DECLINE, 0
     position += 19
     ms = 0
-    if data[position] == DOT:
+    if byte_at(data, position) == DOT:
         after, fraction = digits(data, position + 1, np.uint64(0))
         count = after - position - 1
         if count == 0 or count > 18:
@@ -132,12 +132,12 @@ def date_time(data: Bytes, position: int) -> tuple[int, int]:
         ms = np.int64(fraction // POWERS[count - 3] if count > 3 else fraction * POWERS[3 - count])
         position = after
     offset = 0
-    if data[position] | 32 == 122:
+    if byte_at(data, position) | 32 == 122:
         position += 1
     else:
-        sign = data[position]
+        sign = byte_at(data, position)
         offset_hour, offset_minute = two_digits(data, position + 1), two_digits(data, position + 4)
-        if (sign != 43 and sign != MINUS) or data[position + 3] != 58 or not 0 <= offset_hour <= 23:
+        if (sign != 43 and sign != MINUS) or byte_at(data, position + 3) != 58 or not 0 <= offset_hour <= 23:
             return DECLINE, 0
         if not 0 <= offset_minute <= 59:
             return DECLINE, 0
@@ -146,7 +146,7 @@ def date_time(data: Bytes, position: int) -> tuple[int, int]:
             offset = -offset
         position += 6
     ms += ((_days_since_1970(year, month, day) * 1440 + hour * 60 + minute - offset) * 60 + second) * 1000
-    if data[position] != QUOTE or not rfc3339.FIRST_MS <= ms <= rfc3339.LAST_MS:
+    if byte_at(data, position) != QUOTE or not rfc3339.FIRST_MS <= ms <= rfc3339.LAST_MS:
         return DECLINE, 0
     return position + 1, ms
 
@@ -154,7 +154,7 @@ def date_time(data: Bytes, position: int) -> tuple[int, int]:
 @inlined
 def value(data: Bytes, position: int) -> tuple[int, float]:
     """Read a number, `true` or `false`."""
-    byte = data[position]
+    byte = byte_at(data, position)
     if byte == 116:
         return (position + 4, 1.0) if masked(load8(data, position), 4) == _TRUE else (DECLINE, 0.0)
     if byte == 102:
@@ -173,9 +173,9 @@ def degrees_e7(mantissa: np.uint64, decimals: int, limit_e7: int) -> int:
     if decimals <= E7_DECIMALS:
         if mantissa > limit:
             return -1
-        e7 = mantissa * POWERS[E7_DECIMALS - decimals]
+        e7 = mantissa * POWERS[np.uint64(E7_DECIMALS - decimals)]
         return -1 if e7 > limit else np.int64(e7)
-    divisor = POWERS[decimals - E7_DECIMALS]
+    divisor = POWERS[np.uint64(decimals - E7_DECIMALS)]
     floor = mantissa // divisor
     rest = float(np.int64(mantissa - floor * divisor)) / float(np.int64(divisor))
     if floor >= limit or abs(rest - 0.5) < _SURELY_ROUNDED:
@@ -188,7 +188,7 @@ def crs(data: Bytes, position: int) -> tuple[int, int]:
     """Read the name of a coordinate system, or null, as what is to be done."""
     if is_null(data, position):
         return position + 4, SAME
-    if data[position] != QUOTE:
+    if byte_at(data, position) != QUOTE:
         return DECLINE, SAME
     word = load8(data, position + 1)
     if masked(word, 6) == _WGS84:
@@ -197,7 +197,7 @@ def crs(data: Bytes, position: int) -> tuple[int, int]:
         return position + 7, GCJ02
     if masked(word, 5) == _BD09:
         return position + 6, BD09
-    if word == _CGCS2000 and data[position + 9] == QUOTE:
+    if word == _CGCS2000 and byte_at(data, position + 9) == QUOTE:
         return position + 10, SAME
     return DECLINE, SAME
 
@@ -205,7 +205,7 @@ def crs(data: Bytes, position: int) -> tuple[int, int]:
 @inlined
 def skipped(data: Bytes, position: int, limit: int) -> int:
     """Pass over a string, number, `true`, `false` or `null` that is not needed."""
-    byte = data[position]
+    byte = byte_at(data, position)
     if byte == QUOTE:
         after, _ = after_string(data, position + 1, limit)
         return after

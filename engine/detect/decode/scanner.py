@@ -34,7 +34,7 @@ from engine.detect.decode.scan_text import (
 )
 from engine.detect.decode.scan_values import SAME, crs, degrees_e7, identifier, is_null, skipped, time, value
 from engine.detect.decode.tables import BYTES, INDEX, Index, add_series, find_series, find_text, has_room, prefetch_series
-from engine.detect.decode.words import inlined, load8, masked
+from engine.detect.decode.words import byte_at, inlined, load8, masked
 from engine.detect.kernels.compiled import compiled
 from geo import NO_PLACE
 
@@ -111,7 +111,7 @@ def field_of(word: np.uint64) -> tuple[int, int]:
 @inlined
 def is_sensor(data: Bytes, start: int, length: int) -> bool:
     for position in range(start, start + length):
-        if not _IN_SENSOR[data[position]]:
+        if not _IN_SENSOR[byte_at(data, position)]:
             return False
     return True
 
@@ -162,7 +162,7 @@ def scan_object(
     position = begin + 1
     while True:
         position = after_white(data, position, limit)
-        if position >= limit or data[position] != QUOTE:
+        if position >= limit or byte_at(data, position) != QUOTE:
             return DECLINE, old_heap, old_shifts
         field, length = field_of(load8(data, position + 1))
         if field & seen:
@@ -175,21 +175,21 @@ def scan_object(
             if position < 0 or escaped:
                 return DECLINE, old_heap, old_shifts
             unknown += 1
-        if data[position] != COLON:
+        if byte_at(data, position) != COLON:
             position = after_white(data, position, limit)
-            if data[position] != COLON:
+            if byte_at(data, position) != COLON:
                 return DECLINE, old_heap, old_shifts
         position = after_white(data, position + 1, limit)
         if position >= limit:
             return DECLINE, old_heap, old_shifts
         if field == SENSOR:
-            if data[position] != QUOTE:
+            if byte_at(data, position) != QUOTE:
                 return DECLINE, old_heap, old_shifts
             sensor_start = position + 1
             position, sensor_length, sensor_hash = identifier(data, sensor_start, limit)
             prefetch_series(index, sensor_hash)
         elif field == KIND:
-            if data[position] != QUOTE:
+            if byte_at(data, position) != QUOTE:
                 return DECLINE, old_heap, old_shifts
             start = position + 1
             position, length, hash_ = identifier(data, start, limit)
@@ -226,16 +226,16 @@ def scan_object(
         if position < 0:
             return DECLINE, old_heap, old_shifts
         position = after_white(data, position, limit)
-        if data[position] == COMMA:
+        if byte_at(data, position) == COMMA:
             position += 1
-        elif data[position] == CLOSE_OBJECT:
+        elif byte_at(data, position) == CLOSE_OBJECT:
             position += 1
             break
         else:
             return DECLINE, old_heap, old_shifts
     if position > limit or seen & REQUIRED != REQUIRED or no_lon != no_lat:
         return DECLINE, old_heap, old_shifts
-    if not index.kind_low[kind] <= v <= index.kind_high[kind]:
+    if not index.kind_low[np.uint64(kind)] <= v <= index.kind_high[np.uint64(kind)]:
         return DECLINE, old_heap, old_shifts
     lon_e7 = lat_e7 = NO_PLACE
     if not no_lon:
@@ -260,16 +260,17 @@ def scan_object(
         return series, old_heap, old_shifts
     if seen & ATTRS == 0:
         forget(rows, row)
-    rows.series[row] = series
-    rows.kind[row] = kind
-    rows.t[row] = t
-    rows.v[row] = v
-    rows.log_time[row] = log_time if not offline else log_t if seen & LOG_T else t
-    rows.lon_e7[row] = lon_e7
-    rows.lat_e7[row] = lat_e7
-    rows.raw_start[row] = begin
-    rows.raw_end[row] = position
-    rows.unknown[row] = unknown
+    at = np.uint64(row)  # unsigned: an index that is surely not counted from the end
+    rows.series[at] = series
+    rows.kind[at] = kind
+    rows.t[at] = t
+    rows.v[at] = v
+    rows.log_time[at] = log_time if not offline else log_t if seen & LOG_T else t
+    rows.lon_e7[at] = lon_e7
+    rows.lat_e7[at] = lat_e7
+    rows.raw_start[at] = begin
+    rows.raw_end[at] = position
+    rows.unknown[at] = unknown
     return position, heap_used, shifts_used
 
 
@@ -292,13 +293,13 @@ def after_brackets(data: Bytes, position: int, limit: int, delimited: bool) -> i
     """
     depth = 0
     while position < limit:
-        byte = data[position]
+        byte = byte_at(data, position)
         if byte == QUOTE:
             position += 1
-            while position < limit and data[position] != QUOTE:
-                if data[position] == BACKSLASH:
+            while position < limit and byte_at(data, position) != QUOTE:
+                if byte_at(data, position) == BACKSLASH:
                     position += 1
-                if position >= limit or data[position] == NEWLINE:
+                if position >= limit or byte_at(data, position) == NEWLINE:
                     return -1
                 position += 1
             if position >= limit:
@@ -320,7 +321,7 @@ def after_brackets(data: Bytes, position: int, limit: int, delimited: bool) -> i
 @inlined
 def before_white(data: Bytes, start: int, end: int) -> int:
     """Return the end of a text without the white space behind it."""
-    while end > start and (data[end - 1] == 32 or 9 <= data[end - 1] <= 10 or data[end - 1] == 13):
+    while end > start and (byte_at(data, end - 1) == 32 or 9 <= byte_at(data, end - 1) <= 10 or byte_at(data, end - 1) == 13):
         end -= 1
     return end
 
@@ -369,15 +370,15 @@ def scan(
             leave(rows, row, record, 0, WHOLE_RECORD, start[record], limit)
             row += 1
             continue
-        if data[position] == OPEN_ARRAY:
+        if byte_at(data, position) == OPEN_ARRAY:
             shape = ARRAY
             position = after_white(data, position + 1, limit)
-            if position < limit and data[position] == CLOSE_ARRAY:
+            if position < limit and byte_at(data, position) == CLOSE_ARRAY:
                 if after_white(data, position + 1, limit) != limit:
                     leave(rows, row, record, 0, WHOLE_RECORD, start[record], limit)
                     row += 1
                 continue
-        elif data[position] != OPEN_OBJECT:
+        elif byte_at(data, position) != OPEN_OBJECT:
             leave(rows, row, record, 0, WHOLE_RECORD, start[record], limit)
             row += 1
             continue
@@ -391,7 +392,7 @@ def scan(
                 part_end = before_white(data, position, find_newline(data, position, limit))
             after = DECLINE
             new_heap, new_shifts = heap_used, shifts_used
-            if position < limit and data[position] == OPEN_OBJECT:
+            if position < limit and byte_at(data, position) == OPEN_OBJECT:
                 after, new_heap, new_shifts = scan_object(
                     data, position, part_end, log_time, offline, index, asked, rows, row, heap, heap_used, shifts, shifts_used
                 )  # fmt: skip
@@ -401,7 +402,7 @@ def scan(
             if shape == ARRAY:
                 if after >= 0:
                     follows = after_white(data, after, limit)
-                    if follows >= limit or (data[follows] != COMMA and data[follows] != CLOSE_ARRAY):
+                    if follows >= limit or (byte_at(data, follows) != COMMA and byte_at(data, follows) != CLOSE_ARRAY):
                         after = DECLINE
                 if after < 0:
                     follows = after_brackets(data, position, limit, True)
@@ -429,13 +430,13 @@ def scan(
                 if after < 0:
                     leave(rows, row, record, 0, FRAME_PART if shape == LINES else ONE_OBJECT, position, closed)
             if after >= 0:
-                rows.record[row] = record
-                rows.index[row] = number
+                rows.record[np.uint64(row)] = record
+                rows.index[np.uint64(row)] = number
                 heap_used, shifts_used = new_heap, new_shifts
             row += 1
             number += 1
             if shape == ARRAY:
-                if data[follows] == CLOSE_ARRAY:
+                if byte_at(data, follows) == CLOSE_ARRAY:
                     whole = after_white(data, follows + 1, limit) != limit
                     break
                 follows = after_white(data, follows + 1, limit)

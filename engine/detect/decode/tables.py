@@ -90,7 +90,7 @@ def same_text(words: Words, first: int, data: npt.NDArray[np.uint8], start: int,
     position = start
     left = length
     while left > 0:
-        if words[first] != masked(load8(data, position), left):
+        if words[np.uint64(first)] != masked(load8(data, position), left):
             return False
         first += 1
         position += 8
@@ -113,13 +113,13 @@ def find_text(
     mask = np.uint64(len(table) // 2 - 1)
     slot = hash_ & mask
     while True:
-        number = np.int64(table[2 * slot + 1]) - 1
+        number = np.int64(table[np.uint64(2) * slot + np.uint64(1)]) - 1
         if number < 0:
             return -1
         if (
-            table[2 * slot] == hash_
-            and lengths[number] == length
-            and same_text(words, starts[number], data, start, length)
+            table[np.uint64(2) * slot] == hash_
+            and lengths[np.uint64(number)] == length
+            and same_text(words, starts[np.uint64(number)], data, start, length)
         ):
             return number
         slot = (slot + np.uint64(1)) & mask
@@ -156,12 +156,12 @@ def find_series(
     mask = np.uint64(len(table) // SERIES_ENTRY - 1)
     slot = sensor_hash & mask
     while True:
-        entry = np.int64(slot) * SERIES_ENTRY
+        entry = slot * np.uint64(SERIES_ENTRY)
         head = table[entry]
         if head == 0:
             return -1
-        same = (head >> np.uint64(32) == label) & (table[entry + 1] == first)
-        if same & (table[entry + 2] == second) & (table[entry + 3] == third):
+        same = (head >> np.uint64(32) == label) & (table[entry + np.uint64(1)] == first)
+        if same & (table[entry + np.uint64(2)] == second) & (table[entry + np.uint64(3)] == third):
             number = np.int64(head & np.uint64(0xFFFFFFFF)) - 1
             if length <= 8 * NAME_WORDS:
                 return number

@@ -46,6 +46,20 @@ def load8(typing_context: Any, data: Any, position: Any) -> Any:
 
 
 @intrinsic
+def byte_at(typing_context: Any, data: Any, position: Any) -> Any:
+    """Load one byte as int64, unchecked; unlike `data[position]` without a thought for negative positions."""
+    del typing_context
+    signature = types.int64(data, position)
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        array = context.make_array(signature.args[0])(context, builder, args[0])
+        index = context.cast(builder, args[1], signature.args[1], types.intp)
+        return builder.zext(builder.load(builder.gep(array.data, [index])), ir.IntType(64))
+
+    return signature, generate
+
+
+@intrinsic
 def trailing_zeros(typing_context: Any, word: Any) -> Any:
     """Count the zero bits below the lowest one bit of a word; 64 for zero."""
     del typing_context
