@@ -22,7 +22,7 @@ from engine.api.services import Services, Settings
 from engine.casework.people import Actor, Role
 from engine.casework.tokens import create_token
 from engine.commands.city_files import CityFiles
-from engine.commands.counting import Counted
+from engine.commands.counting import Counted, Gauges
 from engine.commands.services import services_of
 from engine.runtime.embedded import Embedded
 from engine.runtime.log import Stream
@@ -168,6 +168,7 @@ def open_town(folder: Path, settings: Settings | None = None) -> Iterator[Town]:
     metrics = Metrics(CollectorRegistry())
     counted = Counted(metrics)
     engine = Embedded(folder / "data", files.plan, [counted])
+    metrics.registry.register(Gauges(engine))
     try:
         engine.start()
         services = services_of(engine, files, metrics, counted, settings or Settings())

@@ -1,26 +1,25 @@
-"""The metrics of spec/interfaces.md, on a registry that is given; names and label sets are stable.
+"""The counted metrics of spec/interfaces.md, on a registry that is given; names and label sets are stable.
 
-Whoever composes the process makes one `Metrics` and hands it to the parts that count; the API prints its registry.
+Gauges are asked for when they are scraped (`engine.commands.counting`). Whoever composes the process makes one
+`Metrics` and hands it to the parts that count; the API prints its registry.
 """
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 BATCH_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 DELAY_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0)
+STAGES = ("accept", "file", "dispatch", "handle", "verify")
 
 
 class Metrics:
-    """All figures of the engine; the attribute is the name without `tongguan_`."""
+    """What is counted; the attribute is the name without `tongguan_`."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         def counter(name: str, text: str, *labels: str) -> Counter:
             return Counter(f"tongguan_{name}", text, labels, registry=registry)
-
-        def gauge(name: str, text: str, *labels: str) -> Gauge:
-            return Gauge(f"tongguan_{name}", text, labels, registry=registry)
 
         def histogram(name: str, text: str, buckets: tuple[float, ...]) -> Histogram:
             return Histogram(f"tongguan_{name}", text, buckets=buckets, registry=registry)
@@ -33,14 +32,10 @@ class Metrics:
         self.detect_seconds = histogram("detect_seconds", "Time of one detect step.", BATCH_SECONDS)
         self.detect_delay_seconds = histogram("detect_delay_seconds", "Log time to change.", DELAY_SECONDS)
         self.case_delay_seconds = histogram("case_delay_seconds", "Log time to case committed.", DELAY_SECONDS)
-        self.alerts_open = gauge("alerts_open", "Open episodes.", "rule", "level")
         self.changes_total = counter("changes_total", "Alert changes.", "rule", "change")
-        self.cases_open = gauge("cases_open", "Open cases.", "state", "level")
-        self.case_moves_total = counter("case_moves_total", "Moves made on cases.", "move")
         self.sla_breaches_total = counter("sla_breaches_total", "Limits passed.", "stage")
-        self.partition_lag_records = gauge("partition_lag_records", "Records not yet judged.", "partition")
-        self.watermark_delay_seconds = gauge("watermark_delay_seconds", "Log time less watermark.", "partition")
-        self.outbox_pending = gauge("outbox_pending", "Outbox rows without a position.")
+        for stage in STAGES:
+            self.sla_breaches_total.labels(stage)
         self.quarantine_total = counter("quarantine_total", "Rows put in quarantine.", "reason")
         self.checkpoint_seconds = histogram("checkpoint_seconds", "Time of one checkpoint.", BATCH_SECONDS)
 

@@ -219,8 +219,7 @@ class Services:
 
     `now_ms` is the time of people's moves: the machine's clock, or casework's C on a player's clock.
     `wall_ms` is the machine's clock, by which tokens end. `rules` are the rules of the running plan as JSON objects
-    (`id, version, title, source, reads, levels, enabled, …`). `registry` holds the metrics that `/metrics` prints, and
-    `before_scrape` brings its gauges up to date.
+    in the shape of their files. `registry` holds the metrics that `/metrics` prints.
     """
 
     casework: Casework
@@ -234,4 +233,3 @@ class Services:
     now_ms: Callable[[], int]
     settings: Settings = field(default_factory=Settings)
     wall_ms: Callable[[], int] = wall_clock_ms
-    before_scrape: Callable[[], None] = lambda: None

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
-from prometheus_client import Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from engine.api.metrics import Metrics
@@ -71,28 +71,41 @@ class Counted:
         self.totals.update(opened=applied.opened)
 
 
+Figures = dict[tuple[str, ...], float]
+"""Values by their labels."""
+
+
 class Gauges(Collector):
-    """Sets the gauges to what is true when they are scraped; itself it has no figures."""
+    """What the case store and the engine say at the moment of the scrape."""
 
-    def __init__(self, engine: Embedded, metrics: Metrics) -> None:
+    def __init__(self, engine: Embedded) -> None:
         self._engine = engine
-        self._metrics = metrics
-        self._moves: Counter[str] = Counter()
 
-    def collect(self) -> list[Metric]:
-        """Refresh; called first, as it is registered first."""
-        metrics, counts, now = self._metrics, self._engine.casework.counts(), self._engine.progress()
-        metrics.alerts_open.clear()
-        for alert in counts.alerts:
-            metrics.alerts_open.labels(alert.rule, alert.level).set(alert.count)
-        metrics.cases_open.clear()
-        for case in counts.cases:
-            metrics.cases_open.labels(case.state, case.level).set(case.count)
-        for move, n in counts.moves.items():
-            metrics.case_moves_total.labels(move).inc(max(0, n - self._moves[move]))
-            self._moves[move] = n
-        metrics.outbox_pending.set(counts.outbox_pending)
-        metrics.partition_lag_records.labels("0").set(now.waiting)
-        if now.clock_ms is not None and now.log_ms is not None:
-            metrics.watermark_delay_seconds.labels("0").set(max(0, now.log_ms - now.clock_ms) / 1000)
+    def describe(self) -> list[Metric]:
+        """Name nothing beforehand, so that registering asks no store."""
         return []
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the gauges, and the moves ever made."""
+        counts, now = self._engine.casework.counts(), self._engine.progress()
+        alerts: Figures = {(alert.rule, alert.level): alert.count for alert in counts.alerts}
+        yield _gauge("alerts_open", "Open episodes.", ("rule", "level"), alerts)
+        cases: Figures = {(case.state, case.level): case.count for case in counts.cases}
+        yield _gauge("cases_open", "Open cases.", ("state", "level"), cases)
+        moves = CounterMetricFamily("tongguan_case_moves_total", "Moves made on cases.", labels=("move",))
+        for move, n in counts.moves.items():
+            moves.add_metric((move,), n)
+        yield moves
+        yield _gauge("outbox_pending", "Outbox rows without a position.", (), {(): counts.outbox_pending})
+        yield _gauge("partition_lag_records", "Records not yet judged.", ("partition",), {("0",): now.waiting})
+        behind: Figures = {}
+        if now.clock_ms is not None and now.log_ms is not None:
+            behind["0",] = max(0, now.log_ms - now.clock_ms) / 1000
+        yield _gauge("watermark_delay_seconds", "Newest log time less the watermark.", ("partition",), behind)
+
+
+def _gauge(name: str, text: str, labels: Sequence[str], values: Figures) -> Metric:
+    family = GaugeMetricFamily(f"tongguan_{name}", text, labels=labels)
+    for labelled, value in values.items():
+        family.add_metric(labelled, value)
+    return family

@@ -113,7 +113,7 @@ def serve_until(ended: threading.Event, config: Config, limits: Limits) -> None:
     engine = Embedded(Path(config.data), city.plan, [counted], player=config.log_time == "record", limits=limits)
     try:
         check_bind(config.host, len(list_tokens(engine.store)))
-        metrics.registry.register(Gauges(engine, metrics))
+        metrics.registry.register(Gauges(engine))
         engine.start()
         with _listening(engine, city, config, metrics, counted):
             ended.wait()

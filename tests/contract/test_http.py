@@ -27,6 +27,26 @@ def move(client: httpx.Client, case: dict[str, Any], name: str, **args: object) 
     return client.post(f"/api/v1/cases/{case['id']}/moves", json={"move": name, **args}, headers=headers)
 
 
+METRICS = [
+    "readings_total",
+    "rejects_total",
+    "late_total",
+    "detect_seconds",
+    "detect_delay_seconds",
+    "case_delay_seconds",
+    "alerts_open",
+    "changes_total",
+    "cases_open",
+    "case_moves_total",
+    "sla_breaches_total",
+    "partition_lag_records",
+    "watermark_delay_seconds",
+    "outbox_pending",
+    "quarantine_total",
+    "checkpoint_seconds",
+]
+
+
 # ---- readings
 
 
@@ -284,6 +304,9 @@ def test_health_and_metrics_answer_without_a_token_on_this_machine(town: Town) -
         text = client.get("/metrics").text
         through_a_proxy = client.get("/metrics", headers={"x-forwarded-for": "203.0.113.9"})
     assert 'tongguan_readings_total{kind="drain.level"}' in text
+    assert 'tongguan_alerts_open{level="red",rule="gas.methane_leak"} 1.0' in text
+    assert 'tongguan_case_moves_total{move="accept"}' in text
+    assert all(f"tongguan_{name}" in text for name in METRICS)
     assert through_a_proxy.status_code == 401
 
 

@@ -33,7 +33,6 @@ def ready_answer(health: Health) -> Response:
 
 def metrics_answer(services: Services) -> Response:
     """Return the metrics as text."""
-    services.before_scrape()
     body, content_type = exposition(services.registry)
     return Response(body, headers={**PLAIN, "content-type": content_type})
 
