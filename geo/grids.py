@@ -50,7 +50,7 @@ class GridSet:
         A feature's code stands in one of the properties CODE_KEYS (any case) or in its `id`. `crs` and `assume` as in
         `geo.load.load_polygons`. Raises FileRefused with every fault, bad and repeated codes included.
         """
-        return cls.from_layer(load_polygons(Path(path), crs, assume, code_faults))
+        return cls._of(load_polygons(Path(path), crs, assume, code_faults))
 
     @classmethod
     def from_layer(cls, layer: Layer) -> GridSet:
@@ -58,6 +58,10 @@ class GridSet:
         faults = list(code_faults(layer))
         if faults:
             raise FileRefused(faults)
+        return cls._of(layer)
+
+    @classmethod
+    def _of(cls, layer: Layer) -> GridSet:
         found = [_code(p, i) for p, i in zip(layer.properties, layer.ids, strict=True)]
         order = np.argsort(np.array(found, dtype="U15"), kind="stable") if found else np.empty(0, np.intp)
         rows = order.tolist()
@@ -132,6 +136,8 @@ def feature_collection(features: Sequence[Mapping[str, Any]]) -> bytes:
 
 
 def _code(properties: Mapping[str, Any], feature_id: str | int | None) -> object:
+    if type(properties.get("code")) is str:
+        return properties["code"]
     lowered = {key.lower(): value for key, value in properties.items()}
     for key in CODE_KEYS:
         if lowered.get(key) is not None:

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+
+from geo.compiled import compiled
 
 Int32s = npt.NDArray[np.int32]
 Int64s = npt.NDArray[np.int64]
@@ -21,7 +22,7 @@ _EDGES = "int32[::1], int32[::1], int32[::1], int32[::1]"
 _OUTSIDE = -1
 
 
-@njit("int64(int64, int64, int64, int64, int64, int64)", cache=True, nogil=True, inline="always")
+@compiled("int64(int64, int64, int64, int64, int64, int64)", inline="always")
 def _side(x: Whole, y: Whole, x1: Whole, y1: Whole, x2: Whole, y2: Whole) -> int:
     """On which side of the line 1→2 the point lies: 1 left, -1 right, 0 on it."""
     rise = (x2 - x1) * (y - y1)
@@ -29,7 +30,7 @@ def _side(x: Whole, y: Whole, x1: Whole, y1: Whole, x2: Whole, y2: Whole) -> int
     return 1 if rise > run else (-1 if rise < run else 0)
 
 
-@njit("int64(int64, int64, int64, int64, int64, int64)", cache=True, nogil=True, inline="always")
+@compiled("int64(int64, int64, int64, int64, int64, int64)", inline="always")
 def _side_moved(x: Whole, y: Whole, x1: Whole, y1: Whole, x2: Whole, y2: Whole) -> int:
     """The side of (x - d, y + e); never 0."""
     side = _side(x, y, x1, y1, x2, y2)
@@ -40,7 +41,7 @@ def _side_moved(x: Whole, y: Whole, x1: Whole, y1: Whole, x2: Whole, y2: Whole) 
     return 1 if y2 > y1 else -1
 
 
-@njit("int64(int64, int64, int64, int64, int64, int64[::1])", cache=True, nogil=True)
+@compiled("int64(int64, int64, int64, int64, int64, int64[::1])")
 def _columns_west(x1: Whole, y1: Whole, x2: Whole, y2: Whole, low: Whole, frame: Int64s) -> Whole:
     """How many columns have their anchor west of the place where this edge crosses the band's lower line."""
     west, shift, columns = frame[0], frame[2], frame[4]
@@ -54,7 +55,7 @@ def _columns_west(x1: Whole, y1: Whole, x2: Whole, y2: Whole, low: Whole, frame:
     return column
 
 
-@njit("UniTuple(int64, 2)(int64, int64, int64, int64, int64, int64, int64[::1])", cache=True, nogil=True)
+@compiled("UniTuple(int64, 2)(int64, int64, int64, int64, int64, int64, int64[::1])")
 def _columns_touched(
     x1: Whole, y1: Whole, x2: Whole, y2: Whole, low: Whole, high: Whole, frame: Int64s
 ) -> tuple[Whole, Whole]:
@@ -72,7 +73,7 @@ def _columns_touched(
     return max(first, 0), min((x_high - west) >> shift, columns - 1)
 
 
-@njit("Tuple((int64[::1], int64))(int64[::1], int64[::1])", cache=True, nogil=True)
+@compiled("Tuple((int64[::1], int64))(int64[::1], int64[::1])")
 def _window(bounds: Int64s, frame: Int64s) -> tuple[Int64s, Whole]:
     """The part of the raster that a polygon's bounds touch, as a frame of its own, and its south-western cell."""
     west, south, shift_x, shift_y, columns = frame[0], frame[1], frame[2], frame[3], frame[4]
@@ -86,7 +87,7 @@ def _window(bounds: Int64s, frame: Int64s) -> tuple[Int64s, Whole]:
     return window, bottom * columns + first
 
 
-@njit("Tuple((int64[::1], int64[::1]))(int32[::1], int32[::1], int64, int64, int64[::1])", cache=True, nogil=True)
+@compiled("Tuple((int64[::1], int64[::1]))(int32[::1], int32[::1], int64, int64, int64[::1])")
 def _by_band(y1: Int32s, y2: Int32s, start: Whole, end: Whole, frame: Int64s) -> tuple[Int64s, Int64s]:
     """Edges from start to end by the bands that they reach: members[ends[band]] up to members[ends[band + 1]]."""
     south, shift, bands = frame[1], frame[3], frame[5]
@@ -105,7 +106,7 @@ def _by_band(y1: Int32s, y2: Int32s, start: Whole, end: Whole, frame: Int64s) ->
     return ends, members
 
 
-@njit(f"void({_EDGES}, int64[::1], int64, int64[::1], int32[::1], uint8[::1], int64[:,::1])", cache=True, nogil=True)
+@compiled(f"void({_EDGES}, int64[::1], int64, int64[::1], int32[::1], uint8[::1], int64[:,::1])")
 def _mark(
     x1: Int32s,
     y1: Int32s,
@@ -132,11 +133,7 @@ def _mark(
             crossed[_columns_west(x1[e], y1[e], x2[e], y2[e], low, frame)] ^= 1
 
 
-@njit(
-    "int64(int64, int64, int64, int32[::1], uint8[::1], int64[::1], int32[::1], int32[:,::1], int64)",
-    cache=True,
-    nogil=True,
-)
+@compiled("int64(int64, int64, int64, int32[::1], uint8[::1], int64[::1], int32[::1], int32[:,::1], int64)")
 def _enter(
     polygon: Whole,
     first_cell: Whole,
@@ -167,11 +164,7 @@ def _enter(
     return used
 
 
-@njit(
-    f"int64({_EDGES}, int64[::1], int64[:,::1], int64[::1], int32[::1], int32[:,::1], int32[:,::1])",
-    cache=True,
-    nogil=True,
-)
+@compiled(f"int64({_EDGES}, int64[::1], int64[:,::1], int64[::1], int32[::1], int32[:,::1], int32[:,::1])")
 def paint(
     x1: Int32s,
     y1: Int32s,
@@ -210,7 +203,7 @@ def paint(
     return used
 
 
-@njit("Tuple((int32[::1], int32[::1]))(int32[::1], int32[:,::1])", cache=True, nogil=True)
+@compiled("Tuple((int32[::1], int32[::1]))(int32[::1], int32[:,::1])")
 def settle(first: Int32s, entry: Int32s) -> tuple[Int32s, Int32s]:
     """The answer of each cell, and the ends of the entries of border cells.
 
@@ -234,7 +227,7 @@ def settle(first: Int32s, entry: Int32s) -> tuple[Int32s, Int32s]:
     return cell, border[: 2 * count].copy()
 
 
-@njit("boolean(int64, int64, int64, int64, int32[:,::1], int64, int32[:,::1])", cache=True, nogil=True)
+@compiled("boolean(int64, int64, int64, int64, int32[:,::1], int64, int32[:,::1])")
 def _contains(x: Whole, y: Whole, anchor_x: Whole, anchor_y: Whole, entry: Int32s, at: Whole, edge: Int32s) -> bool:
     """Walk from the point east to the anchor line and down to the anchor; count the edges crossed. Border is inside."""
     inside = bool(entry[at, 1])
@@ -258,11 +251,7 @@ def _contains(x: Whole, y: Whole, anchor_x: Whole, anchor_y: Whole, entry: Int32
     return inside
 
 
-@njit(
-    "int32[::1](int32[::1], int32[::1], int64[::1], int32[::1], int32[::1], int32[:,::1], int32[:,::1])",
-    cache=True,
-    nogil=True,
-)
+@compiled("int32[::1](int32[::1], int32[::1], int64[::1], int32[::1], int32[::1], int32[:,::1], int32[:,::1])")
 def locate(xs: Int32s, ys: Int32s, frame: Int64s, cell: Int32s, border: Int32s, entry: Int32s, edge: Int32s) -> Int32s:
     """The smallest polygon that contains each point, border included; -1 for none."""
     west, south, shift_x, shift_y, columns, rows = frame[0], frame[1], frame[2], frame[3], frame[4], frame[5]

@@ -6,7 +6,8 @@ import math
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+
+from geo.compiled import compiled
 
 # Rectangles (west, south, east, north) in degrees that together cover China whole, and of its neighbours little more
 # than rectangles must. Drawn by hand from well-known border points; the shift is full inside and fades out over FADE
@@ -60,7 +61,7 @@ _STEPS = 64
 _CLOSE = 1e-11
 
 
-@njit("float64(float64, float64)", cache=True, nogil=True)
+@compiled("float64(float64, float64)")
 def _weight(lon: float, lat: float) -> float:
     """1 in China, 0 outside, between them in the last 15 km or so outside the rectangles."""
     best = 0.0
@@ -73,7 +74,7 @@ def _weight(lon: float, lat: float) -> float:
     return best
 
 
-@njit("UniTuple(float64, 2)(float64, float64)", cache=True, nogil=True)
+@compiled("UniTuple(float64, 2)(float64, float64)")
 def _gcj(lon: float, lat: float) -> tuple[float, float]:
     """The GCJ-02 place of a WGS-84 place in China (the published formula of the state shift)."""
     x, y = lon - 105.0, lat - 35.0
@@ -92,7 +93,7 @@ def _gcj(lon: float, lat: float) -> tuple[float, float]:
     return lon + east * 180.0 / (parallel * math.pi), lat + north * 180.0 / (meridian * math.pi)
 
 
-@njit("UniTuple(float64, 2)(float64, float64)", cache=True, nogil=True)
+@compiled("UniTuple(float64, 2)(float64, float64)")
 def _bd(lon: float, lat: float) -> tuple[float, float]:
     """The BD-09 place of a GCJ-02 place (Baidu's published twist)."""
     radius = math.sqrt(lon * lon + lat * lat) + 0.00002 * math.sin(lat * _TWIST)
@@ -100,7 +101,7 @@ def _bd(lon: float, lat: float) -> tuple[float, float]:
     return radius * math.cos(angle) + 0.0065, radius * math.sin(angle) + 0.006
 
 
-@njit("UniTuple(float64, 2)(float64, float64, boolean)", cache=True, nogil=True)
+@compiled("UniTuple(float64, 2)(float64, float64, boolean)")
 def _offset(lon: float, lat: float, baidu: bool) -> tuple[float, float]:
     """How far the place moves, in degrees; (0, 0) outside China and for NaN."""
     weight = _weight(lon, lat)
@@ -112,7 +113,7 @@ def _offset(lon: float, lat: float, baidu: bool) -> tuple[float, float]:
     return weight * (x - lon), weight * (y - lat)
 
 
-@njit("UniTuple(float64[::1], 2)(float64[::1], float64[::1], boolean)", cache=True, nogil=True)
+@compiled("UniTuple(float64[::1], 2)(float64[::1], float64[::1], boolean)")
 def forward(
     lon: npt.NDArray[np.float64], lat: npt.NDArray[np.float64], baidu: bool
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
@@ -124,7 +125,7 @@ def forward(
     return out_lon, out_lat
 
 
-@njit("UniTuple(float64[::1], 2)(float64[::1], float64[::1], boolean)", cache=True, nogil=True)
+@compiled("UniTuple(float64[::1], 2)(float64[::1], float64[::1], boolean)")
 def inverse(
     lon: npt.NDArray[np.float64], lat: npt.NDArray[np.float64], baidu: bool
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
