@@ -19,7 +19,7 @@ from typing import Protocol
 from engine.detect.batch import RecordBatch
 from engine.detect.checkpoint import FORMAT
 from engine.detect.detector import Detector, PlanSource
-from engine.detect.errors import CheckpointUnreadable, DetectError
+from engine.detect.errors import CheckpointUnreadable, DetectError, PlanMissing
 from engine.detect.last_values import LastValue
 from engine.detect.output import Output
 from engine.runtime.checkpoints import LEAST_INTERVAL_S, Checkpoint, CheckpointStore, is_due
@@ -106,6 +106,8 @@ class Detecting:
                 continue
             try:
                 detector = Detector.restore(checkpoint.data, plans)
+            except PlanMissing as error:
+                raise Misfit(f"the checkpoint at {checkpoint.position}: {error}") from error
             except CheckpointUnreadable as error:
                 _log.warning("checkpoint at %d cannot be restored (%s), passed over", checkpoint.position, error)
                 continue

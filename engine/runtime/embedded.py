@@ -29,6 +29,7 @@ from engine.runtime.checkpoints import CHUNK_BYTES, LEAST_INTERVAL_S, open_check
 from engine.runtime.crashpoints import CrashPoint, crash_point
 from engine.runtime.detecting import READER, Detecting
 from engine.runtime.journal import Journal
+from engine.runtime.keeping import Keeping
 from engine.runtime.lock import FolderLock
 from engine.runtime.log import Stream
 from engine.runtime.plans import JournalPlans
@@ -179,6 +180,7 @@ class Embedded:
         self._threads.start("detect", lambda: self._detecting.run(stopping))
         self._threads.start("casework", lambda: self._caseworking.run(stopping))
         self._threads.start("relay", lambda: self.relay.run(stopping))
+        self._threads.start("values", lambda: Keeping(self.journal, self.casework).run(stopping))
         threading.Thread(target=self.sensors.remember, args=(self.journal, stopping), name="last values").start()
         self._threads.start("retention", lambda: self._trimmer().run(stopping))
 

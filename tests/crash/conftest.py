@@ -49,8 +49,8 @@ class Zygote:
         )
         assert self._read() == {"ready": True}
 
-    def begin(self, data: Path, crash: str) -> tuple[int, str]:
-        """Begin a life; return its pid and its address."""
+    def begin(self, data: Path, crash: str) -> tuple[int, str, int | None]:
+        """Begin a life; return its pid, its address, and its exit status if it ended before it served."""
         assert self._process.stdin is not None
         order = {"data": str(data), "rules": str(HERE / "rules"), "registry": str(HERE / "sensors.csv"), "crash": crash}
         self._process.stdin.write(json.dumps(order).encode() + b"\n")
@@ -63,9 +63,10 @@ class Zygote:
                 url = found[0]
             else:
                 said = json.loads(line)
-                assert "status" not in said, f"ended before it served: {said}; see {data.parent / 'life.log'}"
                 pid = said["pid"]
-        return pid, url
+                if "status" in said:
+                    return pid, "", said["status"]
+        return pid, url, None
 
     def ended(self) -> int:
         """Wait for the end of the life; return its exit status, -9 if it was killed."""
@@ -108,7 +109,10 @@ class City:
     def live(self, *, crash: str = "", kill_after_s: float = 0.0) -> bool:
         """Run the engine under load until it is killed; say whether load was in flight when that happened."""
         self.lives += 1
-        pid, url = self.zygote.begin(self.data, crash)
+        pid, url, status = self.zygote.begin(self.data, crash)
+        if status is not None:
+            assert status == -signal.SIGKILL, (status, self._log())
+            return False
         posters = [Poster(url, self.posting, self.ledger, f"s{self.lives}{chr(97 + n)}") for n in range(POSTERS)]
         mover = Mover(url, self.handling, self.ledger)
         for thread in (*posters, mover):
@@ -120,8 +124,11 @@ class City:
         status = self.zygote.ended()
         for thread in (*posters, mover):
             thread.join(PATIENCE_S)
-        assert status == -signal.SIGKILL, (status, (self.data.parent / "life.log").read_text()[-2000:])
+        assert status == -signal.SIGKILL, (status, self._log())
         return any(poster.cut_off for poster in posters)
+
+    def _log(self) -> str:
+        return (self.data.parent / "life.log").read_text()[-2000:]
 
     def verify(self) -> int:
         """Start once more, let everything be done, and hold all of it against the log; return the number of cases."""

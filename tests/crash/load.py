@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 import httpx
 
 FRAME = 12
-FRESH = 2
-"""Of a frame's readings so many are of a sensor's first flood, which opens a case."""
 
 
 @dataclass
@@ -58,9 +56,9 @@ class Poster(threading.Thread):
         now = time.time_ns() // 1_000_000
         frame = []
         for place in range(FRAME):
-            fresh = place < FRESH
-            sensor = f"{self._unique}-{n * FRESH + place}" if fresh else f"{self._unique}-{(n * 7 + place) % (n + 1)}"
-            value = 60 if fresh else (n * 31 + place * 17) % 70
+            # the first frame floods twelve sensors, each tenth one another; each opens a case
+            sensor = f"{self._unique}-{FRAME + n // 10 if n % 10 == 1 and place == 0 else place}"
+            value = 2 if (n + 3 * place) % 17 == 16 else 60 if (n + place) % 7 else 20
             mark = f"{self._unique}/{next(self.numbers)}"
             frame.append({"sensor": sensor, "kind": "water.level", "t": now, "v": value, "attrs": {"mark": mark}})
         return frame
