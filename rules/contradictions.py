@@ -59,11 +59,11 @@ def _stricter(low: Level, high: Level, section: Section, faults: FaultList) -> N
         if high.for_ms <= low.for_ms:
             rule = f"must be longer than {other}.for ({low.for_ms} ms), since both set at {below}"
             faults.add(_node(section, high, "for"), f"{key}.for", rule, f"{high.for_ms} ms")
-    elif not _implies(above, below):
+    elif not implies(above, below):
         faults.add(node, f"{key}.set", f"must be stricter than {other}.set ({below})", str(above))
 
 
-def _implies(a: Comparison, b: Comparison) -> bool:
+def implies(a: Comparison, b: Comparison) -> bool:
     """Tell whether every number that fits `a` fits `b`; both point the same way."""
     if a.value == b.value:
         return a.op == b.op or a.op in (Op.GT, Op.LT)
