@@ -109,7 +109,7 @@ def _demo(
     counted, teller = Counted(metrics), Teller(plan, english=english)
     engine = Embedded(folder, plan, [counted, teller], player=True)
     try:
-        metrics.registry.register(Gauges(engine, metrics))
+        metrics.registry.register(Gauges(engine))
         engine.start()
         player = Player(engine, simulation, speed)
         with _serving(engine, city, metrics, counted, port) as address:
