@@ -29,7 +29,7 @@ class PolygonIndex:
 
     def __init__(self, polygons: Polygons) -> None:
         bounds = polygons.bounds().astype(np.int64)
-        self._frame = _frame(bounds)
+        self._frame = _frame(bounds, polygons.x.size)
         raster = _kernels()
         x1, y1, x2, y2 = _edges(polygons)
         first_edge = polygons.ring[polygons.part[polygons.row]].astype(np.int64)
@@ -59,20 +59,22 @@ def _kernels() -> ModuleType:
     return raster
 
 
-def _frame(bounds: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+def _frame(bounds: npt.NDArray[np.int64], vertices: int) -> npt.NDArray[np.int64]:
     """int64[6]: west, south, width and height of a cell as powers of two, columns, rows of the raster."""
     if bounds.shape[0] == 0:
         return np.array([0, 0, 0, 0, 0, 0], np.int64)
     west, south = int(bounds[:, 0].min()), int(bounds[:, 1].min())
     wide, high = int(bounds[:, 2].max()) - west, int(bounds[:, 3].max()) - south
-    shift_x = _shift(bounds[:, 2] - bounds[:, 0])
-    shift_y = _shift(bounds[:, 3] - bounds[:, 1])
-    while ((wide >> shift_x) + 1) * ((high >> shift_y) + 1) > _MAX_CELLS:
-        if wide >> shift_x >= high >> shift_y:
-            shift_x += 1
-        else:
-            shift_y += 1
-    return np.array([west, south, shift_x, shift_y, (wide >> shift_x) + 1, (high >> shift_y) + 1], np.int64)
+    x, y = _shift(bounds[:, 2] - bounds[:, 0]), _shift(bounds[:, 3] - bounds[:, 1])
+    while _cells(wide, x, high, y) < min(2 * vertices, _MAX_CELLS) and x > 0 and y > 0:
+        x, y = x - 1, y - 1
+    while _cells(wide, x, high, y) > _MAX_CELLS:
+        x, y = (x + 1, y) if wide >> x >= high >> y else (x, y + 1)
+    return np.array([west, south, x, y, (wide >> x) + 1, (high >> y) + 1], np.int64)
+
+
+def _cells(wide: int, x: int, high: int, y: int) -> int:
+    return ((wide >> x) + 1) * ((high >> y) + 1)
 
 
 def _shift(sizes: npt.NDArray[np.int64]) -> int:
