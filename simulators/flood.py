@@ -12,7 +12,7 @@ import numpy.typing as npt
 from simulators.ground import Ground
 from simulators.network import original
 from simulators.runoff import Basins
-from simulators.scenario import Scenario, Water
+from simulators.scenario import Scenario, Water, draw
 from simulators.storm import Rain
 from simulators.streams import stream
 
@@ -62,6 +62,7 @@ class Flood:
         self.gauge_x, self.gauge_y = gauges.x, gauges.y
         self._waiting_mm = np.zeros(len(self.gauge_x))
         self.peak_cm = np.zeros(len(ground.low))
+        self._pump_times = _pump_times(self.water, seed)
 
     def _basins_of(self, eye: Eye) -> Ints:
         """Return whose water each sensor sees, -1 for none; doubles see what their originals do."""
@@ -82,15 +83,19 @@ class Flood:
 
     def step(self, story_ms: float, dt_ms: int) -> None:
         """Let it rain for `dt_ms`."""
-        fault = self.water.pump_fault
-        if fault is not None and self.target is not None:
-            over = fault.from_ms + fault.lasts_ms
-            left = 1.0 if story_ms < fault.from_ms else fault.left if story_ms < over else fault.mended
-            self.basins.pumps_left[self.target] = left
+        if self.target is not None:
+            self.basins.pumps_left[self.target] = self._pumps(story_ms)
         rates = self.rain.rate(story_ms, np.concatenate([self.x, self.gauge_x]), np.concatenate([self.y, self.gauge_y]))
         self.basins.step(rates[: len(self.x)], dt_ms / 1_000.0)
         self.peak_cm = np.maximum(self.peak_cm, self.basins.depth_cm())
         self._waiting_mm += rates[len(self.x) :] * (dt_ms / HOUR_MS)
+
+    def _pumps(self, story_ms: float) -> float:
+        """Return the share of the pumps that runs where the storm is, at a time of the story."""
+        fault, (fails_ms, runs_ms) = self.water.pump_fault, self._pump_times
+        if fault is None or story_ms < fails_ms:
+            return 1.0
+        return fault.left if story_ms < runs_ms else fault.after
 
     def tip(self, position: Ints) -> Floats:
         """Return what these gauges count since their last report, in whole tips; the rest waits in the bucket."""
@@ -147,3 +152,11 @@ def nearest_of(x: Floats, y: Floats, to_x: Floats, to_y: Floats) -> tuple[Ints, 
     squared = (x[:, None] - to_x) ** 2 + (y[:, None] - to_y) ** 2
     nearest = np.argmin(squared, axis=1)
     return nearest.astype(np.int64), np.sqrt(squared[np.arange(len(x)), nearest])
+
+
+def _pump_times(water: Water, seed: int) -> tuple[float, float]:
+    """Draw when the pumps fail and when they run again, ms of the story."""
+    if water.pump_fault is None:
+        return 0.0, 0.0
+    generator = stream(seed, "pumps")
+    return draw(water.pump_fault.from_ms, generator), draw(water.pump_fault.until_ms, generator)

@@ -123,12 +123,12 @@ class Basin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PumpFault:
-    """Pumps of the underpass under the storm fail: from when, for how long, what share of them runs then and after."""
+    """Pumps of the underpass under the storm fail: from when to when, what share of them runs then and afterwards."""
 
-    from_ms: Annotated[int, read.duration(signed=True)]
-    lasts_ms: Annotated[int, read.duration()]
+    from_ms: Annotated[read.Span, read.span_of_durations()]
+    until_ms: Annotated[read.Span, read.span_of_durations()]
     left: Annotated[float, read.number(0.0, 1.0)] = 0.0
-    mended: Annotated[float, read.number(0.0, 1.0)] = 1.0
+    after: Annotated[float, read.number(0.0, 1.0)] = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
