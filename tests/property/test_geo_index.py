@@ -6,6 +6,7 @@ import numpy as np
 import shapely
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
+from shapely.affinity import scale
 
 from geo import NO_PLACE, crs
 from geo.grids import GridSet
@@ -26,6 +27,8 @@ def shapes(draw: st.DrawFn, reach: int) -> shapely.Geometry:
     found = [polygon for cloud in clouds if (polygon := _star(cloud)) is not None]
     assume(found)
     whole = found[0]
+    if draw(st.booleans()):
+        found.insert(1, scale(whole, 0.5, 0.5, origin=whole.representative_point()))
     for other in found[1:]:
         for joined in (shapely.difference(whole, other), shapely.union(whole, other)):
             rounded = shapely.transform(joined, np.rint)
