@@ -84,7 +84,9 @@ ROWS = types.NamedTuple(
 )
 
 
-_SIGNATURES = [types.void(word[::1], types.int64[::1]) for word in (types.uint8, types.uint16, types.uint32, types.uint64)]
+_SIGNATURES = [
+    types.void(word[::1], types.int64[::1]) for word in (types.uint8, types.uint16, types.uint32, types.uint64)
+]
 
 
 @compiled(_SIGNATURES, _nrt=False)

@@ -12,6 +12,7 @@ from numba import types
 from engine.detect.decode.reading import MOST_ATTRS
 from engine.detect.decode.rows import Rows
 from engine.detect.decode.scan_text import (
+    BACKSLASH,
     CLOSE_OBJECT,
     COLON,
     COMMA,
@@ -46,6 +47,10 @@ class Asked(NamedTuple):
         return cls(np.frombuffer(words, np.uint64).copy(), np.cumsum(size) - size, length)
 
 
+_HEX = np.array([int(chr(byte), 16) if chr(byte) in "0123456789abcdefABCDEF" else 0 for byte in range(256)], np.int64)
+_ESCAPED = np.arange(256, dtype=np.uint8)
+for _letter, _meant in zip(b"bfnrt", b"\b\f\n\r\t", strict=True):
+    _ESCAPED[_letter] = _meant
 ASKED = types.NamedTuple((types.uint64[::1], types.int64[::1], types.int64[::1]), Asked)
 
 
@@ -63,9 +68,46 @@ def forget(rows: Rows, row: int) -> None:
 def which(asked: Asked, data: Bytes, start: int, length: int) -> int:
     """Return the number of an asked-for name, or -1."""
     for name in range(len(asked.length)):
-        if asked.length[np.uint64(name)] == length and same_text(asked.words, asked.start[np.uint64(name)], data, start, length):
+        if asked.length[np.uint64(name)] == length and same_text(
+            asked.words, asked.start[np.uint64(name)], data, start, length
+        ):
             return name
     return -1
+
+
+@inlined
+def unescape(data: Bytes, position: int, end: int, heap: Bytes, heap_used: int) -> int:
+    """Write a checked string without its escapes; returns the used bytes of the heap. It never gets longer."""
+    while position < end:
+        byte = byte_at(data, position)
+        position += 1
+        if byte != BACKSLASH:
+            heap[heap_used] = byte
+            heap_used += 1
+            continue
+        letter = byte_at(data, position)
+        position += 1
+        if letter != 117:
+            heap[heap_used] = _ESCAPED[letter]
+            heap_used += 1
+            continue
+        code = 0
+        for digit in range(position, position + 4):
+            code = 16 * code + _HEX[byte_at(data, digit)]
+        position += 4
+        if code < 0x80:
+            heap[heap_used] = code
+            heap_used += 1
+            continue
+        if code < 0x800:
+            heap[heap_used] = 0xC0 | (code >> 6)
+        else:
+            heap[heap_used] = 0xE0 | (code >> 12)
+            heap_used += 1
+            heap[heap_used] = 0x80 | ((code >> 6) & 0x3F)
+        heap[heap_used + 1] = 0x80 | (code & 0x3F)
+        heap_used += 2
+    return heap_used
 
 
 @inlined
@@ -77,12 +119,16 @@ def keep(
     tag, num, start, length = NULL, 0.0, 0, 0
     if byte == QUOTE:
         after, escaped = after_string(data, position + 1, limit)
-        if after < 0 or after > limit or escaped:
+        if after < 0 or after > limit:
             return DECLINE, heap_used
-        tag, start, length = STRING, heap_used, after - position - 2
-        for step in range(length):
-            heap[heap_used + step] = byte_at(data, position + 1 + step)
-        heap_used += length
+        tag, start = STRING, heap_used
+        if escaped:
+            heap_used = unescape(data, position + 1, after - 1, heap, heap_used)
+        else:
+            for byte_position in range(position + 1, after - 1):
+                heap[np.uint64(heap_used)] = byte_at(data, byte_position)
+                heap_used += 1
+        length = heap_used - start
     elif is_null(data, position):
         after = position + 4
     else:

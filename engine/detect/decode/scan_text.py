@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from engine.detect.decode.decimal import MOST_DIGITS
 from engine.detect.decode.words import (
     BACKSLASHES,
     HIGHS,
@@ -26,18 +27,12 @@ from engine.detect.decode.words import (
 Bytes = npt.NDArray[np.uint8]
 
 DECLINE = -1
-QUOTE, BACKSLASH, COMMA, COLON, MINUS, DOT = 34, 92, 44, 58, 45, 46
+QUOTE, BACKSLASH, COMMA, COLON, MINUS, PLUS, DOT = 34, 92, 44, 58, 45, 43, 46
 OPEN_OBJECT, CLOSE_OBJECT, OPEN_ARRAY, CLOSE_ARRAY = 123, 125, 91, 93
 NEWLINE = 10
 
 POWERS = np.array([10**power for power in range(20)], np.uint64)
-FLOAT_POWERS = np.array([float(10**power) for power in range(23)], np.float64)
-MOST_DIGITS = 19
-"""Decimal digits that always fit 64 bits."""
-EXACT_MANTISSA = np.uint64(1 << 53)
-MOST_EXACT_POWER = 22
-"""Below these a quotient or product of two exact doubles is the nearest double (Clinger 1990)."""
-
+LONGEST_EXPONENT = 3
 _ZEROS = np.uint64(0x3030303030303030)
 _ABOVE_NINE = np.uint64(0x7676767676767676)
 _LOW_BITS = np.uint64(0x7F7F7F7F7F7F7F7F)
@@ -172,10 +167,11 @@ def eight_digits(word: np.uint64) -> np.uint64:
 
 
 @inlined
-def number(data: Bytes, position: int) -> tuple[int, bool, np.uint64, int]:
-    """Read a number without exponent: position after it, whether negative, all its digits, and how many are decimals.
+def number(data: Bytes, position: int) -> tuple[int, bool, np.uint64, int, bool]:
+    """Read a number: position after it, whether negative, all its digits, how many are decimals, whether with exponent.
 
-    More digits than surely fit, and an exponent, are declined.
+    The exponent is taken off the decimals, of which there may then be fewer than none. More digits than surely fit are
+    declined.
     """
     negative = byte_at(data, position) == MINUS
     if negative:
@@ -185,21 +181,28 @@ def number(data: Bytes, position: int) -> tuple[int, bool, np.uint64, int]:
     whole = position - first
     decimals = 0
     if whole == 0 or (whole > 1 and byte_at(data, first) == 48):
-        return DECLINE, negative, value, decimals
+        return DECLINE, negative, value, decimals, False
     if byte_at(data, position) == DOT:
         point = position + 1
         position, value = digits(data, point, value)
         decimals = position - point
         if decimals == 0:
-            return DECLINE, negative, value, decimals
-    if whole + decimals > MOST_DIGITS or byte_at(data, position) | 32 == 101:
-        return DECLINE, negative, value, decimals
-    return position, negative, value, decimals
+            return DECLINE, negative, value, decimals, False
+    if whole + decimals > MOST_DIGITS:
+        return DECLINE, negative, value, decimals, False
+    if byte_at(data, position) | 32 != 101:
+        return position, negative, value, decimals, False
+    position, exponent = exponent_of(data, position + 1)
+    return position, negative, value, decimals - exponent, True
 
 
 @inlined
-def nearest_double(value: np.uint64, decimals: int, negative: bool) -> tuple[bool, float]:
-    """Divide digits by a power of ten; tell whether the result is surely the nearest double. Never gives -0."""
-    exact = value <= EXACT_MANTISSA and decimals <= MOST_EXACT_POWER
-    result = float(np.int64(value)) / FLOAT_POWERS[np.uint64(decimals)] if exact else 0.0
-    return exact, (0.0 - result if negative else result)
+def exponent_of(data: Bytes, position: int) -> tuple[int, int]:
+    """Read what stands behind the `e` of a number."""
+    sign = byte_at(data, position)
+    if sign == MINUS or sign == PLUS:
+        position += 1
+    after, power = digits(data, position, np.uint64(0))
+    if after == position or after - position > LONGEST_EXPONENT:
+        return DECLINE, 0
+    return after, -np.int64(power) if sign == MINUS else np.int64(power)

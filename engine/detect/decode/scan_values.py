@@ -9,24 +9,34 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.detect.decode import rfc3339
+from engine.detect.decode.decimal import MOST_DIGITS, nearest_double
 from engine.detect.decode.scan_text import (
+    CLOSE_ARRAY,
+    CLOSE_OBJECT,
+    COLON,
+    COMMA,
     DECLINE,
     DOT,
     MINUS,
+    OPEN_ARRAY,
+    OPEN_OBJECT,
     NEWLINE,
     POWERS,
     QUOTE,
     Bytes,
     after_string,
+    after_white,
     bytes_equal,
     digits,
-    nearest_double,
     number,
 )
 from engine.detect.decode.tables import mixed
 from engine.detect.decode.words import QUOTES, byte_at, inlined, load8, masked, trailing_zeros
 
 LONGEST_ID = 64
+DEEPEST_SKIPPED = 60
+SURELY_FINITE = 280
+"""19 digits times ten to this power are still a double."""
 E7_DECIMALS = 7
 _SURELY_ROUNDED = 1e-6
 """The nearest double of a place is less than this many 1e-7 degrees from what was written."""
@@ -78,8 +88,8 @@ def time(data: Bytes, position: int) -> tuple[int, int]:
     """Read whole milliseconds or an RFC 3339 string."""
     if byte_at(data, position) == QUOTE:
         return date_time(data, position + 1)
-    after, negative, value, decimals = number(data, position)
-    if after < 0 or decimals > 0:
+    after, negative, value, decimals, scientific = number(data, position)
+    if after < 0 or decimals > 0 or scientific:
         return DECLINE, 0
     if negative:
         return (after, -np.int64(value)) if value <= _BEFORE_1970 else (DECLINE, 0)
@@ -159,17 +169,19 @@ def value(data: Bytes, position: int) -> tuple[int, float]:
         return (position + 4, 1.0) if masked(load8(data, position), 4) == _TRUE else (DECLINE, 0.0)
     if byte == 102:
         return (position + 5, 0.0) if masked(load8(data, position), 5) == _FALSE else (DECLINE, 0.0)
-    after, negative, mantissa, decimals = number(data, position)
+    after, negative, mantissa, decimals, _ = number(data, position)
     if after < 0:
         return DECLINE, 0.0
-    exact, result = nearest_double(mantissa, decimals, negative)
-    return (after if exact else DECLINE), result
+    sure, result = nearest_double(mantissa, decimals, negative)
+    return (after if sure else DECLINE), result
 
 
 @inlined
 def degrees_e7(mantissa: np.uint64, decimals: int, limit_e7: int) -> int:
     """Round written degrees as their nearest double is rounded, to 1e-7 degrees; -1: off the earth, or too near to a half."""
     limit = np.uint64(limit_e7)
+    if decimals < 0 or decimals > MOST_DIGITS:
+        return -1
     if decimals <= E7_DECIMALS:
         if mantissa > limit:
             return -1
@@ -204,7 +216,7 @@ def crs(data: Bytes, position: int) -> tuple[int, int]:
 
 @inlined
 def skipped(data: Bytes, position: int, limit: int) -> int:
-    """Pass over a string, number, `true`, `false` or `null` that is not needed."""
+    """Pass over a string, finite number, `true`, `false` or `null` that is not needed."""
     byte = byte_at(data, position)
     if byte == QUOTE:
         after, _ = after_string(data, position + 1, limit)
@@ -215,5 +227,59 @@ def skipped(data: Bytes, position: int, limit: int) -> int:
         return position + 5 if masked(load8(data, position), 5) == _FALSE else DECLINE
     if byte == 110:
         return position + 4 if is_null(data, position) else DECLINE
-    after, _, _, _ = number(data, position)
-    return after
+    after, _, _, decimals, _ = number(data, position)
+    return after if decimals > -SURELY_FINITE else DECLINE
+
+
+@inlined
+def skipped_value(data: Bytes, position: int, limit: int) -> int:
+    """Pass over any JSON value of an unknown field; beyond 60 levels it is declined."""
+    depth = 0
+    objects = np.uint64(0)  # one bit a level, the innermost lowest: whether it is an object
+    named = False  # whether the name of a member is already read
+    while position < limit:
+        byte = byte_at(data, position)
+        if depth > 0 and objects & np.uint64(1) and not named:
+            if byte != QUOTE:
+                return DECLINE
+            position, _ = after_string(data, position + 1, limit)
+            if position < 0:
+                return DECLINE
+            position = after_white(data, position, limit)
+            if byte_at(data, position) != COLON:
+                return DECLINE
+            position = after_white(data, position + 1, limit)
+            named = True
+            continue
+        opens_object = byte == OPEN_OBJECT
+        if opens_object or byte == OPEN_ARRAY:
+            position = after_white(data, position + 1, limit)
+            if byte_at(data, position) != (CLOSE_OBJECT if opens_object else CLOSE_ARRAY):
+                depth += 1
+                if depth > DEEPEST_SKIPPED:
+                    return DECLINE
+                objects = (objects << np.uint64(1)) | np.uint64(opens_object)
+                named = False
+                continue
+            position += 1
+        elif byte == QUOTE or byte == 116 or byte == 102 or byte == 110:
+            position = skipped(data, position, limit)
+        else:
+            position, _, _, _, _ = number(data, position)
+        while True:
+            if position < 0:
+                return DECLINE
+            if depth == 0:
+                return position
+            position = after_white(data, position, limit)
+            byte = byte_at(data, position)
+            if byte == COMMA:
+                position = after_white(data, position + 1, limit)
+                named = False
+                break
+            if byte != (CLOSE_OBJECT if objects & np.uint64(1) else CLOSE_ARRAY):
+                return DECLINE
+            position += 1
+            depth -= 1
+            objects >>= np.uint64(1)
+    return DECLINE

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import types
 
+from engine.detect.decode.decimal import nearest_double
 from engine.detect.decode.frames import LARGEST_RECORD_BYTES, MOST_READINGS
 from engine.detect.decode.rows import FRAME_PART, ONE_OBJECT, ROWS, WHOLE_RECORD, Rows
 from engine.detect.decode.scan_attrs import ASKED, Asked, attrs, forget
@@ -29,11 +30,19 @@ from engine.detect.decode.scan_text import (
     after_string,
     after_white,
     find_newline,
-    nearest_double,
     number,
 )
-from engine.detect.decode.scan_values import SAME, crs, degrees_e7, identifier, is_null, skipped, time, value
-from engine.detect.decode.tables import BYTES, INDEX, Index, add_series, find_series, find_text, has_room, prefetch_series
+from engine.detect.decode.scan_values import SAME, crs, degrees_e7, identifier, is_null, skipped_value, time, value
+from engine.detect.decode.tables import (
+    BYTES,
+    INDEX,
+    Index,
+    add_series,
+    find_series,
+    find_text,
+    has_room,
+    prefetch_series,
+)
 from engine.detect.decode.words import byte_at, inlined, load8, masked
 from engine.detect.kernels.compiled import compiled
 from geo import NO_PLACE
@@ -165,8 +174,6 @@ def scan_object(
         if position >= limit or byte_at(data, position) != QUOTE:
             return DECLINE, old_heap, old_shifts
         field, length = field_of(load8(data, position + 1))
-        if field & seen:
-            return DECLINE, old_heap, old_shifts
         seen |= field
         if field != UNKNOWN:
             position += 1 + length
@@ -208,13 +215,13 @@ def scan_object(
             if no_lon:
                 position += 4
             else:
-                position, lon_minus, lon_digits, lon_decimals = number(data, position)
+                position, lon_minus, lon_digits, lon_decimals, _ = number(data, position)
         elif field == LAT:
             no_lat = is_null(data, position)
             if no_lat:
                 position += 4
             else:
-                position, lat_minus, lat_digits, lat_decimals = number(data, position)
+                position, lat_minus, lat_digits, lat_decimals, _ = number(data, position)
         elif field == ATTRS:
             position, heap_used = attrs(data, position, limit, asked, rows, row, heap, heap_used)
         elif field == CRS:
@@ -222,7 +229,7 @@ def scan_object(
         elif field == LOG_T and offline:
             position, log_t = time(data, position)
         else:
-            position = skipped(data, position, limit)
+            position = skipped_value(data, position, limit)
         if position < 0:
             return DECLINE, old_heap, old_shifts
         position = after_white(data, position, limit)
@@ -321,7 +328,9 @@ def after_brackets(data: Bytes, position: int, limit: int, delimited: bool) -> i
 @inlined
 def before_white(data: Bytes, start: int, end: int) -> int:
     """Return the end of a text without the white space behind it."""
-    while end > start and (byte_at(data, end - 1) == 32 or 9 <= byte_at(data, end - 1) <= 10 or byte_at(data, end - 1) == 13):
+    while end > start and (
+        byte_at(data, end - 1) == 32 or 9 <= byte_at(data, end - 1) <= 10 or byte_at(data, end - 1) == 13
+    ):
         end -= 1
     return end
 

@@ -152,7 +152,11 @@ def find_series(
     """Return the number of (sensor, kind), or -1; one probe, all bytes compared."""
     table = index.series_table
     label = series_label(sensor_hash, kind, length)
-    first, second, third = word_at(data, start, length, 0), word_at(data, start, length, 1), word_at(data, start, length, 2)
+    first, second, third = (
+        word_at(data, start, length, 0),
+        word_at(data, start, length, 1),
+        word_at(data, start, length, 2),
+    )
     mask = np.uint64(len(table) // SERIES_ENTRY - 1)
     slot = sensor_hash & mask
     while True:

@@ -93,6 +93,47 @@ def prefetch(typing_context: Any, words: Any, position: Any) -> Any:
     return signature, generate
 
 
+@intrinsic
+def leading_zeros(typing_context: Any, word: Any) -> Any:
+    """Count the zero bits above the highest one bit of a word; 64 for zero."""
+    del typing_context, word
+    signature = types.int64(types.uint64)
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        del context, signature
+        return builder.ctlz(args[0], cgutils.false_bit)
+
+    return signature, generate
+
+
+@intrinsic
+def upper_product(typing_context: Any, left: Any, right: Any) -> Any:
+    """Return the upper 64 of the 128 bits of a product."""
+    del typing_context, left, right
+    signature = types.uint64(types.uint64, types.uint64)
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        del context, signature
+        wide = ir.IntType(128)
+        product = builder.mul(builder.zext(args[0], wide), builder.zext(args[1], wide))
+        return builder.trunc(builder.lshr(product, wide(64)), ir.IntType(64))
+
+    return signature, generate
+
+
+@intrinsic
+def float_of(typing_context: Any, bits: Any) -> Any:
+    """Return the double that has these bits."""
+    del typing_context, bits
+    signature = types.float64(types.uint64)
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        del context, signature
+        return builder.bitcast(args[0], ir.DoubleType())
+
+    return signature, generate
+
+
 @inlined
 def masked(word: np.uint64, length: int) -> np.uint64:
     """Keep the first `length` (0 to 8) bytes of a word."""
