@@ -22,7 +22,7 @@ export function drawCases(cases, { stage, search, current, fresh, open }) {
       type: "button", id: `case-${one.id}`, "data-case": one.id, "aria-current": String(one.id === current),
       class: `card ${one.level ?? one.peak ? `c-${one.level ?? one.peak}` : ""} ${one.open ? "" : "closed"} ${fresh.has(one.id) ? "fresh" : ""}`, onclick: () => open(one.id),
     },
-      levelBadge(one.level ?? one.peak),
+      levelBadge(one.level, one.peak),
       el("span", { class: "title" }, one.title), el("span", { class: "state" }, stateWord(one.state)),
       el("span", { class: "where" }, [place(one), one.department_title, ...one.flags.map((flag) => say(flag))].filter(Boolean).join(" · ")),
       el("span", { class: "when" }, time(one.opened_t))))), say("no_cases"));

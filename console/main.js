@@ -307,7 +307,9 @@ async function start() {
     for (const level of levels) map.addAreas(level, (await api.grids(level)).features);
   };
   await areas("county", "street");
-  map.setSensors(await api.sensors());
+  const sensors = await api.sensors();
+  map.setSensors(sensors);
+  if (!story.id) map.beginAt(sensors);
   every(1000, loadStatus);
   every(2000, loadAlerts);
   every(3000, async () => {

@@ -52,6 +52,16 @@ export class CityMap {
     this.dirty = true;
   }
 
+  // begin where most of the city's sensors are; the whole city is one key away
+  beginAt(rows) {
+    const placed = rows.filter((row) => row.lon !== null);
+    if (placed.length < 50 || this.view.scale !== this.view.whole) return;
+    const middle = (values) => values.sort((a, b) => a - b)[Math.floor(values.length / 2)];
+    [this.view.x, this.view.y] = this.view.metres(middle(placed.map((row) => row.lon)), middle(placed.map((row) => row.lat)));
+    this.view.scale *= 1.75;
+    this.dirty = true;
+  }
+
   addAreas(level, features) {
     this.areas.add(level, features);
     this.dirty = true;
@@ -189,12 +199,12 @@ export class CityMap {
   drawRain(context) {
     const { view } = this;
     this.cloud ??= cloud("rgb(52,92,214)");
-    const radius = Math.max(24, 800 * view.scale);
+    const radius = Math.max(30, 2600 * view.scale);
     for (const sensor of this.sensors.values()) {
       if (sensor.kind !== "rain.minute" || !(sensor.v > 0.02)) continue;
       const [px, py] = view.pixels(sensor.x, sensor.y);
       if (px < -radius || py < -radius || px > view.width + radius || py > view.height + radius) continue;
-      context.globalAlpha = Math.min(0.5, 0.08 + sensor.v * 0.17);
+      context.globalAlpha = Math.min(0.55, 0.1 + sensor.v * 0.2);
       context.drawImage(this.cloud, px - radius, py - radius, 2 * radius, 2 * radius);
     }
   }

@@ -34,7 +34,7 @@ function changeTitle(change) {
 
 function changeText(change, rules) {
   const value = measured(change, rules);
-  const rule = ruleName(change.rule, rules);
+  const rule = rules.get(change.rule)?.title ?? change.rule;
   const cause = CAUSES[change.cause];
   const held = change.since !== null && change.since !== undefined && change.since !== change.t;
   if (isEnglish()) {
@@ -55,7 +55,8 @@ function changeText(change, rules) {
 
 function who(event) {
   if (event.role === "system") return roleWord("system");
-  return `${roleWord(event.role)} ${event.actor}`;
+  const name = `${roleWord(event.role)} ${event.actor}`;
+  return /[\x21-\x7e]$/.test(name) && !isEnglish() ? `${name} ` : name;
 }
 
 function moveText(event, rules, departments) {

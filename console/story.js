@@ -9,9 +9,12 @@ const REASONED = new Set(["reject", "return", "extend", "void", "reopen", "verif
 const MAIN = new Set(["accept", "file", "dispatch", "start", "finish", "verify_pass", "close", "resume", "reopen", "unmerge"]);
 const FLAGS = new Set(["overdue", "supervised", "sensor_silent", "recovered", "drill"]);
 
-export function levelBadge(level) {
-  const word = levelWord(level);
-  return el("span", { class: `level ${level ? `c-${level}` : "none"}`, title: word }, level ? (isEnglish() ? word[0] : word) : "—");
+// the present level filled; one that is over, as a ring of the highest it was
+export function levelBadge(level, peak = null) {
+  const shown = level ?? peak;
+  const word = levelWord(shown);
+  const kind = shown ? `c-${shown} ${level ? "" : "past"}` : "none";
+  return el("span", { class: `level ${kind}`, title: level || !peak ? word : say("was", { level: word }) }, shown ? (isEnglish() ? word[0] : word) : "—");
 }
 
 export class Story {
@@ -61,7 +64,7 @@ export class Story {
     this.root.className = `story ${one.level ?? one.peak ? `c-${one.level ?? one.peak}` : ""}`;
     this.root.replaceChildren(
       el("header", {},
-        levelBadge(one.level ?? one.peak),
+        levelBadge(one.level, one.peak),
         el("h2", {}, one.title),
         el("button", { type: "button", class: "leave", "aria-label": say("close_story"), onclick: () => this.close() }, "✕"),
         el("span", { class: "id" }, one.id)),

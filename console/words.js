@@ -15,7 +15,7 @@ const zh = {
   stale_case: "案件刚有新的办理动作，已为您刷新，请看过后再办", failed: "未能办理：{why}", done: "已办理：{move}",
   reported_ok: "已上报：{id}", orders: "工单", reports: "群众上报", override: "越过传感器核查（须写原因）", needs_reason: "请先写明原因",
   since: "自 {time}", cleared: "已解除", no_value: "暂无读数", whole_city: "全城", readings: "读数", value_at: "{time} 读数",
-  level_none: "无报警", none: "—", drill: "演练", overdue: "超期", supervised: "督办", recovered: "已恢复待确认", sensor_silent: "传感器无数据",
+  level_none: "无报警", was: "曾达{level}色",  none: "—", drill: "演练", overdue: "超期", supervised: "督办", recovered: "已恢复待确认", sensor_silent: "传感器无数据",
   more_moves: "延期、并案", kinds_legend: "传感器", levels_legend: "报警级别", sign_out: "退出", rain: "降雨", centre: "在地图上查看", loading: "载入中…", merged_into: "已并入 {id}",
 };
 
@@ -34,7 +34,7 @@ const en = {
   stale_case: "Another move came first; the case was refreshed, look at it again", failed: "Not done: {why}", done: "Done: {move}",
   reported_ok: "Reported: {id}", orders: "Work orders", reports: "Citizens' reports", override: "Override the sensor (needs a reason)", needs_reason: "Write the reason first",
   since: "since {time}", cleared: "cleared", no_value: "no reading yet", whole_city: "Whole city", readings: "readings", value_at: "reading of {time}",
-  level_none: "no alert", none: "—", drill: "drill", overdue: "overdue", supervised: "supervised", recovered: "recovered", sensor_silent: "sensor silent",
+  level_none: "no alert", was: "was {level}",  none: "—", drill: "drill", overdue: "overdue", supervised: "supervised", recovered: "recovered", sensor_silent: "sensor silent",
   more_moves: "Extend, merge", kinds_legend: "Sensors", levels_legend: "Levels", sign_out: "Sign out", rain: "Rain", centre: "Show on the map", loading: "Loading…", merged_into: "Merged into {id}",
 };
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Response, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Response, Route, expect, sync_playwright
 
 from engine.casework.people import Role
 from tests.town import DRAIN_EAST, DRAIN_WEST, GAS_EAST, Town, open_town
@@ -83,8 +83,8 @@ def test_a_case_tells_its_story_in_sentences(opened: Watched) -> None:
     story = page.locator("#story")
     expect(story.locator(".now .value")).to_have_text("61.5 %LEL")
     first = story.locator("#line li").last
-    expect(first).to_contain_text("传感器 GM-E（甲烷浓度）读数 61.5 %LEL，依规则“燃气浓度超限（gas.methane_leak）”")
-    expect(first).to_contain_text("发出红色报警。系统自动上报案件。")
+    expect(first).to_contain_text("传感器 GM-E（甲烷浓度）读数 61.5 %LEL，依规则“燃气浓度超限”发出红色报警。")
+    expect(first).to_contain_text("系统自动上报案件。")
     expect(story.locator("#line li").first).to_contain_text("系统自动派遣至 燃气")
     expect(story.locator(".facts")).to_contain_text("张伟")
     page.keyboard.press("Escape")
@@ -136,6 +136,21 @@ def test_a_new_case_appears_by_itself_and_is_announced(opened: Watched, town: To
     expect(page.locator("#cases .card")).to_have_count(3)
     expect(page.locator("#announce")).to_contain_text("新案件：排水管满溢")
     expect(page.locator("#level-counts .c-red dd")).to_have_text("2")
+
+
+def test_the_page_says_when_the_engine_is_behind(opened: Watched) -> None:
+    page = opened.page
+    expect(page.locator("#banner")).to_be_hidden()
+
+    def late(route: Route) -> None:
+        status = route.fetch().json()
+        route.fulfill(json=status | {"behind_s": 12.4, "waiting": 345, "overloaded": True})
+
+    page.route("**/api/v1/status", late)
+    expect(page.locator("#banner")).to_contain_text("引擎滞后 12 秒，尚有 345 条记录待处理")
+    expect(page.locator("#banner")).to_contain_text("引擎过载：新读数暂缓受理")
+    page.unroute("**/api/v1/status")
+    expect(page.locator("#banner")).to_be_hidden()
 
 
 def test_english_is_one_click_away(opened: Watched) -> None:
