@@ -24,7 +24,8 @@ from geo.polygons import Polygons, twice_area
 MAX_BYTES: Final = 256 << 20
 MAX_DEPTH: Final = 32
 MAX_FEATURES: Final = 200_000
-MAX_VERTICES: Final = 10_000_000
+MAX_BRACKETS: Final = 8_000_000
+"""Lists and objects of a file, positions included; each costs memory as soon as it is parsed."""
 _MAX_FAULTS: Final = 1_000
 
 _EPSG: Final = {"4326": "wgs84", "4490": "cgcs2000"}
@@ -179,6 +180,8 @@ def _read(path: Path) -> bytes:
 def _document(data: bytes, report: _Report) -> dict[str, Any]:
     if len(data) > MAX_BYTES:
         report.add("", f"a file has at most {MAX_BYTES >> 20} MiB", "more")
+    elif data.count(b"[") + data.count(b"{") > MAX_BRACKETS:
+        report.add("", f"a file has at most {MAX_BRACKETS} lists and objects", "more")
     elif depth(data) > MAX_DEPTH:
         report.add("", f"brackets are nested at most {MAX_DEPTH} deep", str(depth(data)))
     report.stop_if_faulty()
@@ -196,7 +199,9 @@ def _document(data: bytes, report: _Report) -> dict[str, Any]:
 def depth(data: bytes) -> int:
     """How deep brackets are nested in JSON text, whatever stands in strings; nothing is parsed."""
     raw = np.frombuffer(data, np.uint8)
-    at = np.flatnonzero((raw == 0x22) | (raw == 0x5B) | (raw == 0x7B) | (raw == 0x5D) | (raw == 0x7D))
+    matters = np.zeros(256, np.bool_)
+    matters[list(b'"[]{}')] = True
+    at = np.flatnonzero(matters[raw])
     marks = raw[at]
     quotes = np.flatnonzero(marks == 0x22)
     real = np.ones(marks.size, np.bool_)
@@ -332,9 +337,6 @@ def _whole_numbers(
 ) -> list[list[list[Ring]]]:
     """All rings turned to WGS-84 whole numbers at once, then opened and without repeated vertices."""
     rings = [ring for parts in shapes for part in parts for ring in part]
-    if sum(len(ring) for ring in rings) > MAX_VERTICES:
-        report.add("", f"a file has at most {MAX_VERTICES} positions", "more")
-        report.stop_if_faulty()
     joined = np.concatenate(rings) if rings else np.empty((0, 2))
     _refuse_swapped(joined, report)
     x, y = crs.quantize(*crs.to_wgs84(joined[:, 0], joined[:, 1], name))

@@ -28,14 +28,14 @@ app = typer.Typer(no_args_is_help=True, help="Where things are: unit grids, zone
 
 @contextmanager
 def refusals_named() -> Iterator[None]:
-    """Print every fault of a refused file on stderr and end with 1."""
+    """Print every fault of a refused file, or why a file cannot be written, on stderr and end with 1."""
     try:
         yield
     except FileRefused as refusal:
         for fault in refusal.faults:
             typer.echo(str(fault), err=True)
         raise typer.Exit(FAILED) from None
-    except GeoError as error:
+    except (GeoError, OSError) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(FAILED) from None
 
@@ -101,10 +101,10 @@ def import_(
     with refusals_named():
         layer = load_polygons(file, crs)
         text, summary = _imported(layer, number)
-    if out is None:
-        sys.stdout.buffer.write(text + b"\n")
-    else:
-        out.write_bytes(text + b"\n")
+        if out is None:
+            sys.stdout.buffer.write(text + b"\n")
+        else:
+            out.write_bytes(text + b"\n")
     typer.echo(f"{summary} from {layer.crs}{'' if out is None else f', written to {out}'}", err=True)
 
 

@@ -57,6 +57,7 @@ def build(seed: int, folder: Path, rows: int = SENSORS) -> City:
 
     Files: city.json, grids.npz, terrain.npz, sensors.csv, zones/<set>.geojson.
     """
+    folder.mkdir(parents=True, exist_ok=True)
     facts = msgspec.json.decode(_FACTS.read_bytes(), type=_Divisions)
     rng = np.random.default_rng(seed)
     frame = LocalFrame.around(*_MIDDLE)
@@ -66,7 +67,6 @@ def build(seed: int, folder: Path, rows: int = SENSORS) -> City:
     grids, officers = _grids(rng, leaves, facts)
     ground = sites.Ground(land, grids, courses, _built_up(rng))
     placed = sites.build(rng, ground)
-    folder.mkdir(parents=True, exist_ok=True)
     _write_terrain(folder / "terrain.npz", land)
     _write_grids(folder / "grids.npz", grids)
     zones = folder / "zones"

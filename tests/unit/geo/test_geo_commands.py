@@ -131,6 +131,19 @@ def test_import_names_every_feature_that_cannot_be_numbered(tmp_path: Path) -> N
     assert (code, len(err.strip().splitlines())) == (1, 2)
 
 
+@pytest.mark.parametrize("command", [("import", "--crs", "wgs84"), ("check",)], ids=str)
+def test_a_file_that_is_not_there_is_named(command: tuple[str, ...], tmp_path: Path) -> None:
+    code, _, err = run(*command, str(tmp_path / "none.geojson"))
+    assert (code, "none.geojson: the file must be readable" in err) == (1, True)
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    file = grids_file(tmp_path / "g.geojson", WEST, crs="wgs84")
+    for args in (("import", str(file), "--out", str(file / "x")), ("city", "--out", str(file))):
+        code, _, err = run(*args)
+        assert (code, str(file) in err) == (1, True)
+
+
 def test_check_passes_grids_that_tile(tmp_path: Path) -> None:
     code, out, _ = run("check", str(grids_file(tmp_path / "g.geojson", WEST, EAST, crs="wgs84")))
     assert (code, out) == (0, "2 unit grids in 1 communities: 0 overlaps, 0 gaps\n")

@@ -122,11 +122,25 @@ def test_a_bad_feature_is_refused_by_its_place_and_reason(bad: Any, why: str) ->
         (b'{"type": "FeatureCollection", "crs": "mars", "features": []}', "must name EPSG:4326"),
         (b"[" * 100_000, "nested at most 32 deep"),
         (b'{"a":' * 100_000, "nested at most 32 deep"),
+        (b"[" + b"[]," * 8_000_000 + b"1]", "at most 8000000 lists"),
         (collection(feature([[1.0, 1e308], *SQUARE[1:-1], [1.0, 1e308]])), "lat within 90"),
         (collection(feature(SQUARE)).replace(b"120.001", b"1e400"), "must be JSON"),
         (collection(feature(SQUARE)).replace(b"120.001", b"NaN"), "must be JSON"),
     ],
-    ids=["empty", "a list", "cut", "another type", "features", "mars", "[[[", "{{{", "1e308", "1e400", "NaN"],
+    ids=[
+        "empty",
+        "a list",
+        "cut",
+        "another type",
+        "features",
+        "mars",
+        "[[[",
+        "{{{",
+        "many lists",
+        "1e308",
+        "1e400",
+        "NaN",
+    ],
 )
 def test_a_bad_file_is_refused_before_any_geometry_is_made(data: bytes, why: str) -> None:
     assert why in faults(data)[0]
