@@ -15,7 +15,7 @@ from engine.runtime.errors import ConfigFault
 
 PREFIX = "TONGGUAN_"
 FILE = "tongguan.toml"
-NOT_SETTINGS = frozenset({"CONFIG", "CRASH_AT", "REQUIRE", "EXAMPLES", "SOAK_KILLS", "TOKEN", "URL", "PYTHON"})
+NOT_SETTINGS = frozenset({"CONFIG", "CRASH_AT", "REQUIRE", "EXAMPLES", "KILLS", "TOKEN", "URL"})
 """TONGGUAN_ variables that tests and clients read; they are no settings of the engine."""
 
 _UNITS_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}

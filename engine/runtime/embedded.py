@@ -166,7 +166,15 @@ class Embedded:
             backlog=self.backlog,
             backlog_bytes=self._limits.backlog_bytes,
         )
-        self._detecting = Detecting(self.journal, PARTITION, self.plans, checkpoints, self, player=self.player)
+        self._detecting = Detecting(
+            self.journal,
+            PARTITION,
+            self.plans,
+            checkpoints,
+            self,
+            player=self.player,
+            checkpoint_s=limits.checkpoint_s,
+        )
 
     # ---- life
 

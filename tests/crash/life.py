@@ -17,7 +17,7 @@ from engine.runtime import crashpoints
 from engine.runtime.config import Config
 from engine.runtime.embedded import Limits
 
-LIMITS = Limits(checkpoint_s=0.15, chunk_bytes=2048)
+LIMITS = Limits(checkpoint_s=0.15, chunk_bytes=16_384)
 """Checkpoints often and of many chunks, so that a short life meets every point."""
 
 

@@ -1,4 +1,4 @@
-"""SIGKILL at any moment, start again: nothing acknowledged is lost, nothing is double, the cases are those of a re-run."""
+"""SIGKILL at any moment, start again: nothing acknowledged lost, nothing double, the cases those of a re-run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from engine.runtime.crashpoints import CrashPoint
 from tests.crash.conftest import City
 
 LIVES = 3
-RANDOM_KILLS = int(os.environ.get("TONGGUAN_SOAK_KILLS", "10"))
+RANDOM_KILLS = int(os.environ.get("TONGGUAN_KILLS", "10"))
 KILLS_A_CITY = 10
 CASES = 100
 PASSES = {
