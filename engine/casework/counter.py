@@ -114,7 +114,8 @@ class Counter:
             raise Refused("no_such_case", 422, f"没有可并入的案件 {into[:40]}")
         if target.id == case.id or not target.is_open or target.drill != case.drill:
             raise Refused("cannot_merge", 409, "只能并入另一件未结案件，演练与真实案件不能互并")
-        told = {name: getattr(case, name) for name in ("alerts", "unproven", "cleared_t", "change_t")}
+        told = {name: getattr(case, name) for name in ("unproven", "cleared_t", "change_t")}
+        told["alerts"] = dict(sorted(case.alerts.items()))
         keys = self.desk.keys_of(case.id)
         for episode in self.desk.load_episodes_of_case(case.id):
             episode.case = target.id

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from random import Random
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import delete, update
+from sqlalchemy import delete, select, update
 
 from engine.casework import schema
-from engine.casework.counter import Report
+from engine.casework.counter import Report, allowed
 from engine.casework.desk import Desk
 from engine.casework.errors import OffsetGap, Refused
-from engine.casework.model import Move
+from engine.casework.model import CaseState, Move, Note, State
+from engine.casework.people import Actor
 from engine.casework.projection import project
 from engine.casework.queries import events_of
 from engine.casework.replay import CannotRerun, differences, rerun, verify
@@ -28,6 +31,7 @@ from engine.casework.store import Store
 from .conftest import GRID, MINUTE, RULES, Town, actor
 
 MEMORY = Path("/dev/shm")
+ROLES = ["operator", "dispatcher", "handler", "inspector", "supervisor"]
 ARGS: dict[str, dict[str, Any]] = {
     "reject": {"reason": "r"},
     "return": {"reason": "r"},
@@ -38,47 +42,41 @@ ARGS: dict[str, dict[str, Any]] = {
     "dispatch": {"department": "drainage"},
     "extend": {"due": 1_800_000_000_000, "reason": "r"},
 }
-WHO = {
-    "operator": ["accept", "reject", "file"],
-    "dispatcher": ["dispatch"],
-    "handler": ["start", "finish", "return"],
-    "inspector": ["verify"],
-    "supervisor": ["close", "extend", "suspend", "resume", "supervise", "merge", "unmerge", "void", "reopen"],
-}
+WORK = [
+    ("accept", "operator"),
+    ("file", "operator"),
+    ("dispatch", "dispatcher"),
+    ("start", "handler"),
+    ("finish", "handler"),
+]
+WEIGHTS = {"comment": 1, "attach": 1, "supervise": 1, "void": 1, "suspend": 8, "resume": 20}
+BEFORE_HANDLED = [State.REPORTED, State.ACCEPTED, State.FILED, State.DISPATCHED, State.HANDLING]
 
-signals = st.tuples(st.sampled_from(sorted(RULES)), st.integers(0, 2))
-changes = st.tuples(st.just("change"), signals, st.sampled_from(["yellow", "red", None, None]), st.booleans())
-marks = st.tuples(st.just("mark"), st.integers(0, 20 * MINUTE))
-stills = st.tuples(st.just("still"), signals)
-broken = st.just(("broken",))
-moves = st.tuples(
-    st.just("move"),
-    st.sampled_from([(role, move) for role, names in WHO.items() for move in names]),
-    st.integers(0, 7),
-    st.integers(0, 7),
-    st.booleans(),
-)
-walks = st.tuples(st.just("walk"), st.integers(0, 7))
-reports = st.tuples(st.just("report"), st.sampled_from(["0103", "0405", "0101"]), st.booleans())
-stories = st.lists(st.one_of(changes, marks, stills, broken, moves, walks, reports, changes, marks), max_size=40)
+SIGNALS = [(rule, sensor) for rule in ["water.road_ponding"] * 2 + sorted(RULES) for sensor in (1, 2)]
+STEPS = {"change": 30, "mark": 18, "still": 6, "work": 12, "move": 28, "report": 6, "broken": 3}
+
+seeds = st.integers(0, 2**32)
+lengths = st.integers(10, 45)
 cuts = st.lists(st.integers(1, 12), min_size=1, max_size=8)
 
 
 class Play:
-    """Writes a story into a town: records are applied in batches as `cut` says, and before each thing people do."""
+    """Writes a story, drawn from a seed, into a town: records are applied in batches as `cut` says, and before each
+    thing that people do."""
 
-    def __init__(self, town: Town, cut: list[int]) -> None:
+    def __init__(self, town: Town, seed: int, cut: list[int]) -> None:
         self.town = town
+        self.chance = Random(seed)
         self.cut = cut
         self.applied = 0
         self.open: dict[tuple[str, int], str] = {}
         self.number = 0
 
-    def go(self, story: list[tuple[Any, ...]]) -> None:
-        for step in story:
-            getattr(self, step[0])(*step[1:])
-            waiting = len(self.town.log) - self.applied
-            if waiting >= self.cut[self.applied % len(self.cut)]:
+    def go(self, length: int) -> None:
+        for _ in range(length):
+            (step,) = self.chance.choices(list(STEPS), list(STEPS.values()))
+            getattr(self, step)()
+            if len(self.town.log) - self.applied >= self.cut[self.applied % len(self.cut)]:
                 self.flush()
         self.flush()
 
@@ -86,73 +84,82 @@ class Play:
         if self.applied < len(self.town.log):
             self.applied = self.town.casework.apply(self.town.log[self.applied :]).cursor
 
-    def change(self, signal: tuple[str, int], level: str | None, by_reading: bool) -> None:
-        rule, sensor = signal
+    def change(self) -> None:
         self.town.t += 1000
+        if self.open and self.chance.random() < 0.5:
+            signal = self.chance.choice(sorted(self.open))
+        else:
+            signal = self.chance.choice(SIGNALS)
+        rule, sensor = signal
         known = self.open.get(signal)
         given = {"rule": rule, "sensor": f"s{sensor}", "lat": 30.1 + sensor * 0.0004, "cause": "reading"}
         if known is None:
             self.number += 1
             name = self.open[signal] = f"{rule}-{self.number}"
-            self.town.write(self.town.change(name, "raised", level or "blue", **given))
-        elif level is None:
+            self.town.write(self.town.change(name, "raised", self.chance.choice(["blue", "yellow"]), **given))
+        elif self.chance.random() < 0.7:
             del self.open[signal]
-            given["cause"] = "reading" if by_reading else "plan"
+            given["cause"] = self.chance.choice(["reading", "reading", "plan"])
             self.town.write(self.town.change(known, "cleared", None, **given))
         else:
-            self.town.write(self.town.change(known, "escalated", level, **given))
+            self.town.write(self.town.change(known, "escalated", self.chance.choice(["orange", "red"]), **given))
 
-    def mark(self, ms: int) -> None:
-        self.town.t += ms
+    def mark(self) -> None:
+        self.town.t += self.chance.choice([1000, 11 * MINUTE, 31 * MINUTE])
         self.town.write({"mark": self.town.t, "partition": 0, "plan": "0123456789ab"})
 
-    def still(self, signal: tuple[str, int]) -> None:
-        name = self.open.get(signal)
-        if name is not None:
+    def still(self) -> None:
+        if self.open:
+            name = self.chance.choice(sorted(self.open.values()))
             self.town.write({"still": f"ep_{name}", "t": self.town.t, "value": 3.5})
 
     def broken(self) -> None:
         self.town.write(b'{"mark": "never"}')
 
-    def move(self, who: tuple[str, str], which: int, other: int, fail: bool) -> None:
-        role, move = who
+    def cases(self) -> list[CaseState]:
+        """Return all cases as they stand, by id, after everything written so far."""
         self.flush()
-        cases = self.town.cases()
+        with self.town.store.read() as db:
+            desk = Desk(db)
+            desk.load_cases(db.execute(select(schema.cases.c.id)).scalars())
+        return sorted(desk.cases.values(), key=lambda case: case.id)
+
+    def move(self) -> None:
+        """Make one of the moves that somebody may make on a case now."""
+        cases = self.cases()
         if not cases:
             return
+        case = self.chance.choice(cases)
+        possible = {move: role for role in ROLES for move in allowed(case, self.who(case, role))}
+        names = sorted(possible)
+        (move,) = self.chance.choices(names, [WEIGHTS.get(name, 4) for name in names])
         args = dict(ARGS.get(move, {}))
-        case = cases[which % len(cases)]
         if move == Move.MERGE:
-            args["into"] = cases[other % len(cases)].id
-        if move == Move.VERIFY and fail:
-            args |= {"result": "fail", "reason": "r"}
-        self.try_move(case.id, move, role, case.department, args)
+            args["into"] = self.chance.choice(cases).id
+        if move == Move.VERIFY:
+            args |= self.chance.choice([{}, {"result": "fail", "reason": "r"}, {"override": True, "reason": "r"}])
+        with suppress(Refused):  # merged into itself, still active, not by this role
+            self.town.do(move, possible[move], case.id, by=self.who(case, possible[move]), **args)
 
-    def try_move(self, case: str, move: str, role: str, department: str | None, args: dict[str, Any]) -> None:
-        by = actor(role, department if role == "handler" else None)
-        with suppress(Refused):
-            self.town.do(move, role, case, by=by, **args)
+    def who(self, case: CaseState, role: str) -> Actor:
+        return actor(role, case.department if role == "handler" else None)
 
-    def walk(self, which: int) -> None:
-        """Bring a case to `handled`."""
-        self.flush()
-        cases = self.town.cases()
-        if cases:
-            case = cases[which % len(cases)]
-            for role, move in (
-                ("operator", "accept"),
-                ("operator", "file"),
-                ("dispatcher", "dispatch"),
-                ("handler", "start"),
-                ("handler", "finish"),
-            ):
-                now = self.town.story(case.id).case
-                self.try_move(case.id, move, role, now.department, ARGS.get(move, {}))
+    def work(self) -> None:
+        """Bring a case on its way to `handled`, more or less far."""
+        ready = [case for case in self.cases() if case.state in BEFORE_HANDLED]
+        if ready:
+            case = self.chance.choice(ready)
+            at = BEFORE_HANDLED.index(case.state)
+            for move, role in WORK[at : self.chance.choice([at + 1, 5, 5])]:
+                department = "drainage" if move == "dispatch" else case.department
+                self.town.do(move, role, case.id, by=self.who(case, role), **ARGS.get(move, {}))
+                case.department = department
 
-    def report(self, category: str, placed: bool) -> None:
+    def report(self) -> None:
         self.flush()
         self.number += 1
-        place = {"lon": 120.1, "lat": 30.1, "grid": GRID} if placed else {}
+        place = self.chance.choice([{}, {"lon": 120.1, "lat": 30.1, "grid": GRID}])
+        category = self.chance.choice(["0103", "0405", "0101"])
         report = Report(category=category, text="积水", contact_name="张三", contact_phone="13812345678", **place)
         key = f"report-{self.number}"
         self.town.casework.report(report, actor("operator"), idempotency_key=key, t_ms=self.town.t)
@@ -170,13 +177,13 @@ def stores(empty: Path) -> Iterator[tuple[Store, Store]]:
                 store.close()
 
 
-@given(story=stories, cut=cuts)
+@given(seed=seeds, length=lengths, cut=cuts)
 def test_a_rerun_of_the_log_and_of_peoples_moves_gives_the_same_store(
-    empty: Path, story: list[tuple[Any, ...]], cut: list[int]
+    empty: Path, seed: int, length: int, cut: list[int]
 ) -> None:
     with stores(empty) as (one, two):
         town = Town(one)
-        Play(town, cut).go(story)
+        Play(town, seed, cut).go(length)
         rerun(one, town.log, two, town.casework.plans, town.casework.settings)
         assert differences(one, two) == []
         with one.read() as db:
@@ -185,9 +192,9 @@ def test_a_rerun_of_the_log_and_of_peoples_moves_gives_the_same_store(
             assert [project(events_of(db, case)) for case in desk.cases] == list(desk.cases.values())
 
 
-@given(story=stories, cut=cuts, lost=st.sets(st.integers(0, 30)))
+@given(seed=seeds, length=lengths, cut=cuts, lost=st.sets(st.integers(0, 30)))
 def test_commits_that_fail_and_are_tried_again_leave_no_trace(
-    empty: Path, story: list[tuple[Any, ...]], cut: list[int], lost: set[int]
+    empty: Path, seed: int, length: int, cut: list[int], lost: set[int]
 ) -> None:
     with stores(empty) as (one, two):
         town, count = Town(one), iter(range(10_000))
@@ -197,9 +204,25 @@ def test_commits_that_fail_and_are_tried_again_leave_no_trace(
                 raise OSError("torn")
 
         town.casework = Again(one, town.casework.plans, before_commit=fail)
-        Play(town, cut).go(story)
+        Play(town, seed, cut).go(length)
         rerun(one, town.log, two, town.casework.plans, town.casework.settings)
         assert differences(one, two) == []
+
+
+def test_the_stories_hold_every_kind_of_event_often_enough_to_mean_something(empty: Path) -> None:
+    seen: Counter[str] = Counter()
+    for seed in range(40):
+        with stores(empty) as (one, _):
+            town = Town(one)
+            Play(town, seed, [3]).go(45)
+            events = [event for case in town.cases() for event in town.story(case.id).events]
+            seen.update({" ".join((event.move, event.data.get("result", "-"), event.role)) for event in events})
+    wanted = [*(str(move) for move in Move), *(str(note) for note in Note)]
+    wanted += ["verify pass system", "verify fail system", "close - system", "verify pass inspector"]
+    rare = {
+        name for name in wanted if sum(n for text, n in seen.items() if text.startswith(f"{name} ") or text == name) < 2
+    }
+    assert rare == set(), seen
 
 
 class Again(Casework):
