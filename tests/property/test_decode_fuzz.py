@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from engine.detect.batch import RecordBatch
 from engine.detect.decode.decoded import Decoded
 from engine.detect.decode.decoder import Decoder
-from engine.detect.decode.rows import WHOLE_RECORD, Rows
+from engine.detect.decode.rows import Rows
+from engine.detect.decode.scanner import WHOLE_RECORD, Holes
 from engine.detect.decode.vocabulary import Vocabulary
 from rules.plan import Plan
 from rules.registry import Registry, Row
@@ -25,11 +26,13 @@ ASKED = ("mode", "level of water", "名")
 class SlowDecoder(Decoder):
     """The oracle: every record is left to the slow path."""
 
-    def _scan(self, batch: RecordBatch, first: int) -> tuple[Rows, np.ndarray]:
-        rows = Rows.empty(len(batch) - first, len(self._attrs))
-        rows.series[:] = WHOLE_RECORD
-        rows.record[:] = np.arange(first, len(batch))
-        return rows, np.empty(0, np.uint8)
+    def _scan(self, batch: RecordBatch, first: int) -> tuple[Rows, Holes, np.ndarray]:
+        holes = Holes.empty(len(batch) - first)
+        holes.row[:] = holes.index[:] = 0
+        holes.record[:] = np.arange(first, len(batch))
+        holes.shape[:] = WHOLE_RECORD
+        holes.start[:], holes.end[:] = batch.start[first:], batch.end[first:]
+        return Rows.empty(0, len(self._attrs)), holes, np.empty(0, np.uint8)
 
 
 def told(decoded: Decoded, vocabulary: Vocabulary) -> dict[str, Any]:

@@ -14,8 +14,9 @@ from engine.detect.decode.decoded import Decoded
 from engine.detect.decode.reading import KindRange, ReadingCheck
 from engine.detect.decode.rows import Rows
 from engine.detect.decode.scan_attrs import Asked
+from engine.detect.decode.scan_object import Shifts
 from engine.detect.decode.scan_values import BD09, GCJ02
-from engine.detect.decode.scanner import Shifts, scan
+from engine.detect.decode.scanner import Holes, scan
 from engine.detect.decode.vocabulary import Vocabulary
 from geo import crs
 from rules.columns import STRING, Column, Strings
@@ -23,7 +24,8 @@ from rules.columns import STRING, Column, Strings
 if TYPE_CHECKING:
     from rules.plan import Plan
 
-_SPARE_ROWS = 64
+Heap = npt.NDArray[np.uint8]
+_SPARE = 64
 
 
 class Decoder:
@@ -39,12 +41,11 @@ class Decoder:
 
     def decode(self, batch: RecordBatch, first: int = 0) -> Decoded:
         """Decode the records from `first` on, to the end of the batch or to the first plan record, that one included."""
-        rows, heap = self._scan(batch, first)
-        holes = np.flatnonzero(rows.series < 0)
+        rows, holes, heap = self._scan(batch, first)
         found = slow.SlowTexts()
         next_record = len(batch)
-        if len(holes):
-            rows, heap, next_record = self._fill(batch, rows, heap, holes, found)
+        if len(holes.row):
+            rows, heap, next_record = self._fill(batch, rows, holes, heap, found)
         return Decoded(
             **{name: getattr(rows, name) for name in rows._fields[:11]},
             attrs={name: _column(rows, number, heap) for number, name in enumerate(self._attrs)},
@@ -52,63 +53,57 @@ class Decoder:
             rejects=found.rejects,
             unknown_fields=int(rows.unknown.sum()),
             far_from_registry=far.count(rows, self._vocabulary),
-            slow=len(holes),
+            slow=len(holes.row),
             next_record=next_record,
         )
 
-    def _scan(self, batch: RecordBatch, first: int) -> tuple[Rows, npt.NDArray[np.uint8]]:
+    def _scan(self, batch: RecordBatch, first: int) -> tuple[Rows, Holes, Heap]:
         """Scan all records from `first` on; returns the rows, places turned to WGS-84, and the heap of attributes."""
         records = len(batch)
-        rows = Rows.empty(records - first + _SPARE_ROWS, len(self._attrs))
-        shifts = Shifts.empty(_SPARE_ROWS)
+        rows = Rows.empty(records - first + _SPARE, len(self._attrs))
+        shifts, holes = Shifts.empty(_SPARE), Holes.empty(_SPARE)
         size = int(batch.end[-1] - batch.start[first]) if self._attrs and first < records else 0
         heap = np.empty(size, np.uint8)
-        state = np.array([first, 0, 0, 0], np.int64)
+        state = np.array([first, 0, 0, 0, 0], np.int64)
         offline = batch.log_time is None
         log_times = batch.start if batch.log_time is None else batch.log_time
         while True:
             why = scan(
                 batch.data, batch.start, batch.end, log_times, offline, records,
-                self._vocabulary.index, self._asked, rows, heap, shifts, state,
+                self._vocabulary.index, self._asked, rows, heap, shifts, holes, state,
             )  # fmt: skip
             if why == scanner.MORE_ROWS:
                 rows = rows.resized(2 * len(rows.record))
             elif why == scanner.MORE_SHIFTS:
                 shifts = shifts.resized(2 * len(shifts.row))
+            elif why == scanner.MORE_HOLES:
+                holes = holes.resized(2 * len(holes.row))
             elif why == scanner.MORE_NAMES:
                 self._vocabulary.grow()
             else:
                 break
         rows = rows.first(int(state[scanner.ROW]))
         _shift(rows, shifts, int(state[scanner.SHIFT]))
-        return rows, heap[: state[scanner.HEAP]]
+        return rows, holes.resized(int(state[scanner.HOLE])), heap[: state[scanner.HEAP]]
 
     def _fill(
-        self,
-        batch: RecordBatch,
-        rows: Rows,
-        heap: npt.NDArray[np.uint8],
-        holes: npt.NDArray[np.int64],
-        found: slow.SlowTexts,
-    ) -> tuple[Rows, npt.NDArray[np.uint8], int]:
+        self, batch: RecordBatch, rows: Rows, holes: Holes, heap: Heap, found: slow.SlowTexts
+    ) -> tuple[Rows, Heap, int]:
         """Put what the slow path finds into the holes, in log order; a plan record ends the rows."""
         check = self._checks[batch.log_time is None]
         next_record = len(batch)
-        taken = np.ones(len(rows.series), np.int64)
-        for hole in holes:
-            taken[hole] = slow.judge_hole(batch, check, rows, int(hole), found)
+        before = []
+        for hole in range(len(holes.row)):
+            accepted = slow.judge(batch, check, holes, hole, found)
+            before += [int(holes.row[hole])] * accepted
             if found.controls and found.controls[-1].kind == "plan":
                 next_record = found.controls[-1].record + 1
-                rows, taken = rows.first(int(hole)), taken[:hole]
-                holes = holes[holes < hole]
+                rows = rows.first(int(holes.row[hole]))
                 break
-        position = _positions(holes, taken)
-        if (taken > 1).any():
-            rows = rows.taken(np.repeat(np.arange(len(taken)), taken))
-        else:
-            rows = rows.without(np.flatnonzero(taken == 0))
         if found.rows:
-            more = slow.write(found.rows, position, rows, self._vocabulary, self._attrs, len(heap))
+            places = np.array(before) + np.arange(len(before))
+            rows = rows.spread(places)
+            more = slow.write(found.rows, places, rows, self._vocabulary, self._attrs, len(heap))
             if more:
                 heap = np.concatenate((heap, np.frombuffer(more, np.uint8)))
         return rows, heap, next_record
@@ -121,14 +116,6 @@ def _shift(rows: Rows, shifts: Shifts, count: int) -> None:
         if len(these):
             row = shifts.row[these]
             rows.lon_e7[row], rows.lat_e7[row] = crs.quantize(*crs.to_wgs84(shifts.lon[these], shifts.lat[these], name))
-
-
-def _positions(holes: npt.NDArray[np.int64], taken: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Return the final rows of the readings that came out of the holes."""
-    first = (np.cumsum(taken) - taken)[holes]
-    count = taken[holes]
-    within = np.arange(int(count.sum())) - np.repeat(np.cumsum(count) - count, count)
-    return np.repeat(first, count) + within
 
 
 def _column(rows: Rows, name: int, heap: npt.NDArray[np.uint8]) -> Column:

@@ -32,7 +32,7 @@ def count(rows: Rows, vocabulary: Vocabulary) -> int:
 _int32 = types.int32[::1]
 
 
-@compiled(types.int64(_int32, _int32, _int32, _int32, _int32), _nrt=False)
+@compiled(types.int64(_int32, _int32, _int32, _int32, _int32))
 def count_far(series: Int32, lon_e7: Int32, lat_e7: Int32, fixed_lon_e7: Int32, fixed_lat_e7: Int32) -> int:
     """The same from arrays."""
     far = 0

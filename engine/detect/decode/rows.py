@@ -1,30 +1,20 @@
-"""The columns while they are being filled, holes included."""
+"""The columns while they are being filled."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 from numba import types
 
-from engine.detect.kernels.compiled import compiled
-
-WHOLE_RECORD = -1
-"""In `series`: the record is left to the slow path."""
-FRAME_PART = -2
-"""In `series`: this one text of a frame is left to the slow path."""
-ONE_OBJECT = -3
-"""In `series`: the record is this one object, left to the slow path."""
-
 
 class Rows(NamedTuple):
-    """A row per accepted reading or hole, ordered by (record, index); of a hole only the places in the log and the data are told."""
+    """A row per accepted reading, ordered by (record, index)."""
 
     record: npt.NDArray[np.int32]
     index: npt.NDArray[np.int32]
     series: npt.NDArray[np.int32]
-    """Number in the vocabulary, or one of the two negative marks."""
     kind: npt.NDArray[np.int16]
     t: npt.NDArray[np.int64]
     v: npt.NDArray[np.float64]
@@ -58,17 +48,15 @@ class Rows(NamedTuple):
             new[..., : old.shape[-1]] = old
         return larger
 
-    def without(self, rows: npt.NDArray[np.int64]) -> Rows:
-        """Return the rest of the rows, moved together in place; `rows` ascends, and the arrays are changed."""
-        if len(rows):
-            for column in self:
-                for line in np.atleast_2d(column):
-                    close_gaps(line.view(f"u{column.itemsize}"), rows)
-        return self.first(len(self.record) - len(rows))
-
-    def taken(self, source: npt.NDArray[np.int64]) -> Rows:
-        """Return the rows at those positions."""
-        return Rows(*(column[..., source] for column in self))
+    def spread(self, places: npt.NDArray[np.int64]) -> Rows:
+        """Return a copy with undefined rows at `places`, which ascend and count in the result."""
+        rows = len(self.record) + len(places)
+        wider = Rows.empty(rows, len(self.attr_tag))
+        here = np.ones(rows, np.bool_)
+        here[places] = False
+        for old, new in zip(self, wider, strict=True):
+            new[..., here] = old
+        return wider
 
 
 _DTYPES = (
@@ -82,19 +70,3 @@ ROWS = types.NamedTuple(
     ),
     Rows,
 )
-
-
-_SIGNATURES = [
-    types.void(word[::1], types.int64[::1]) for word in (types.uint8, types.uint16, types.uint32, types.uint64)
-]
-
-
-@compiled(_SIGNATURES, _nrt=False)
-def close_gaps(column: npt.NDArray[np.unsignedinteger[Any]], gaps: npt.NDArray[np.int64]) -> None:
-    """Move what is behind each gap up; what is left over at the end is undefined."""
-    into = gaps[0]
-    for gap in range(len(gaps)):
-        stop = gaps[gap + 1] if gap + 1 < len(gaps) else len(column)
-        for row in range(gaps[gap] + 1, stop):
-            column[into] = column[row]
-            into += 1

@@ -20,7 +20,6 @@ from engine.detect.decode.words import (
     byte_at,
     inlined,
     load8,
-    masked,
     trailing_zeros,
 )
 

@@ -6,7 +6,6 @@ As in `scan_text`: the position after the value, or `DECLINE`; the rest of a tup
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from engine.detect.decode import rfc3339
 from engine.detect.decode.decimal import MOST_DIGITS, nearest_double
@@ -20,7 +19,6 @@ from engine.detect.decode.scan_text import (
     MINUS,
     OPEN_ARRAY,
     OPEN_OBJECT,
-    NEWLINE,
     POWERS,
     QUOTE,
     Bytes,

@@ -1,6 +1,6 @@
 """The scanner: bytes of records to rows, in one pass, for the shapes that are common.
 
-Whatever it does not know to be right it leaves to the slow path, as a hole in the rows.
+Whatever it does not know to be right it leaves to the slow path, as a hole between the rows.
 """
 
 from __future__ import annotations
@@ -11,15 +11,14 @@ import numpy as np
 import numpy.typing as npt
 from numba import types
 
-from engine.detect.decode.decimal import nearest_double
 from engine.detect.decode.frames import LARGEST_RECORD_BYTES, MOST_READINGS
-from engine.detect.decode.rows import FRAME_PART, ONE_OBJECT, ROWS, WHOLE_RECORD, Rows
-from engine.detect.decode.scan_attrs import ASKED, Asked, attrs, forget
+from engine.detect.decode.rows import ROWS, Rows
+from engine.detect.decode.scan_attrs import ASKED, Asked
+from engine.detect.decode.scan_object import NO_ROOM, SHIFTS, Shifts, scan_object
 from engine.detect.decode.scan_text import (
     BACKSLASH,
     CLOSE_ARRAY,
     CLOSE_OBJECT,
-    COLON,
     COMMA,
     DECLINE,
     NEWLINE,
@@ -27,269 +26,59 @@ from engine.detect.decode.scan_text import (
     OPEN_OBJECT,
     QUOTE,
     Bytes,
-    after_string,
     after_white,
     find_newline,
-    number,
 )
-from engine.detect.decode.scan_values import SAME, crs, degrees_e7, identifier, is_null, skipped_value, time, value
-from engine.detect.decode.tables import (
-    BYTES,
-    INDEX,
-    Index,
-    add_series,
-    find_series,
-    find_text,
-    has_room,
-    prefetch_series,
-)
-from engine.detect.decode.words import byte_at, inlined, load8, masked
+from engine.detect.decode.tables import BYTES, INDEX, Index
+from engine.detect.decode.words import byte_at, inlined
 from engine.detect.kernels.compiled import compiled
-from geo import NO_PLACE
 
-DONE, MORE_ROWS, MORE_SHIFTS, MORE_NAMES = 0, 1, 2, 3
+DONE, MORE_ROWS, MORE_SHIFTS, MORE_HOLES, MORE_NAMES = 0, 1, 2, 3, 4
 """Why a scan returned: at its end, or for room."""
 
-NO_ROOM = -2
-"""Beside `DECLINE`: the vocabulary is full."""
+RECORD, ROW, HEAP, SHIFT, HOLE = 0, 1, 2, 3, 4
+"""Where a scan stands: next record, and how many rows, bytes of the heap, shifts and holes are filled."""
 
-RECORD, ROW, HEAP, SHIFT = 0, 1, 2, 3
-"""Where a scan stands: next record, and how many rows, bytes and shifts are filled."""
+WHOLE_RECORD, ONE_OBJECT, FRAME_PART = 0, 1, 2
+"""What a hole is: a record of which nothing is known, a record that is one object, a part of a frame."""
+
+SINGLE, ARRAY, LINES = 0, 1, 2
 
 
-class Shifts(NamedTuple):
-    """Places that are still to be turned to WGS-84: the row, and degrees in which system."""
+class Holes(NamedTuple):
+    """Texts left to the slow path, ordered by (record, index)."""
 
     row: npt.NDArray[np.int64]
-    lon: npt.NDArray[np.float64]
-    lat: npt.NDArray[np.float64]
-    crs: npt.NDArray[np.int64]
+    """The row before which its readings belong."""
+    record: npt.NDArray[np.int64]
+    index: npt.NDArray[np.int64]
+    shape: npt.NDArray[np.int64]
+    """`WHOLE_RECORD`, `ONE_OBJECT` or `FRAME_PART`."""
+    start: npt.NDArray[np.int64]
+    """First byte of the text."""
+    end: npt.NDArray[np.int64]
 
     @classmethod
-    def empty(cls, size: int) -> Shifts:
-        return cls(np.empty(size, np.int64), np.empty(size), np.empty(size), np.empty(size, np.int64))
+    def empty(cls, size: int) -> Holes:
+        return cls(*(np.empty(size, np.int64) for _ in cls._fields))
 
-    def resized(self, size: int) -> Shifts:
-        """Return a copy with room for `size`, at least as many as now."""
-        larger = Shifts.empty(size)
-        for old, new in zip(self, larger, strict=True):
-            new[: len(old)] = old
-        return larger
+    def resized(self, size: int) -> Holes:
+        """Return a copy with room for `size`, or only the first `size`."""
+        return Holes(*(np.resize(column, size) if size > len(column) else column[:size] for column in self))
 
 
-SHIFTS = types.NamedTuple((types.int64[::1], types.float64[::1], types.float64[::1], types.int64[::1]), Shifts)
-
-
-def _key(name: bytes) -> np.uint64:
-    return np.uint64(int.from_bytes(name + b'"', "little"))
-
-
-_SENSOR, _KIND, _T, _V = _key(b"sensor"), _key(b"kind"), _key(b"t"), _key(b"v")
-_LON, _LAT, _CRS, _ATTRS, _LOG_T = _key(b"lon"), _key(b"lat"), _key(b"crs"), _key(b"attrs"), _key(b"log_t")
-SENSOR, KIND, T, V, LON, LAT, CRS, ATTRS, LOG_T, UNKNOWN = 1, 2, 4, 8, 16, 32, 64, 128, 256, 0
-REQUIRED = SENSOR | KIND | T | V
-PLACE = LON | LAT
-
-_IN_SENSOR = np.array([chr(byte).isascii() and (chr(byte).isalnum() or chr(byte) in "._:-") for byte in range(256)])
+HOLES = types.NamedUniTuple(types.int64[::1], len(Holes._fields), Holes)
 
 
 @inlined
-def field_of(word: np.uint64) -> tuple[int, int]:
-    """Tell a known field by the eight bytes behind its first quote: its bit, and its length with the second quote."""
-    if masked(word, 7) == _SENSOR:
-        return SENSOR, 7
-    if masked(word, 5) == _KIND:
-        return KIND, 5
-    if masked(word, 2) == _T:
-        return T, 2
-    if masked(word, 2) == _V:
-        return V, 2
-    if masked(word, 4) == _LON:
-        return LON, 4
-    if masked(word, 4) == _LAT:
-        return LAT, 4
-    if masked(word, 6) == _ATTRS:
-        return ATTRS, 6
-    if masked(word, 4) == _CRS:
-        return CRS, 4
-    if masked(word, 6) == _LOG_T:
-        return LOG_T, 6
-    return UNKNOWN, 0
-
-
-@inlined
-def is_sensor(data: Bytes, start: int, length: int) -> bool:
-    for position in range(start, start + length):
-        if not _IN_SENSOR[byte_at(data, position)]:
-            return False
-    return True
-
-
-@inlined
-def series_number(index: Index, hash_: np.uint64, kind: int, data: Bytes, start: int, length: int) -> int:
-    """Return the number of a series, new or not; `DECLINE` for what is no sensor, or `NO_ROOM`."""
-    series = find_series(index, hash_, kind, data, start, length)
-    if series >= 0:
-        return series
-    if not is_sensor(data, start, length):
-        return DECLINE
-    if not has_room(index):
-        return NO_ROOM
-    return add_series(index, hash_, kind, data, start, length)
-
-
-@inlined
-def scan_object(
-    data: Bytes,
-    begin: int,
-    limit: int,
-    log_time: int,
-    offline: bool,
-    index: Index,
-    asked: Asked,
-    rows: Rows,
-    row: int,
-    heap: Bytes,
-    heap_used: int,
-    shifts: Shifts,
-    shifts_used: int,
-) -> tuple[int, int, int]:
-    """Read one reading whose `{` is at `begin` into a row.
-
-    Returns the position after it, or `DECLINE` or `NO_ROOM`, and the used bytes of the heap and shifts.
-    """
-    seen = 0
-    sensor_start, sensor_length, sensor_hash = 0, 0, np.uint64(0)
-    kind = -1
-    t, log_t, v = 0, 0, 0.0
-    lon_minus, lon_digits, lon_decimals = False, np.uint64(0), 0
-    lat_minus, lat_digits, lat_decimals = False, np.uint64(0), 0
-    shift = SAME
-    unknown = 0
-    old_heap, old_shifts = heap_used, shifts_used
-    no_lon = no_lat = True
-    position = begin + 1
-    while True:
-        position = after_white(data, position, limit)
-        if position >= limit or byte_at(data, position) != QUOTE:
-            return DECLINE, old_heap, old_shifts
-        field, length = field_of(load8(data, position + 1))
-        seen |= field
-        if field != UNKNOWN:
-            position += 1 + length
-        else:
-            position, escaped = after_string(data, position + 1, limit)
-            if position < 0 or escaped:
-                return DECLINE, old_heap, old_shifts
-            unknown += 1
-        if byte_at(data, position) != COLON:
-            position = after_white(data, position, limit)
-            if byte_at(data, position) != COLON:
-                return DECLINE, old_heap, old_shifts
-        position = after_white(data, position + 1, limit)
-        if position >= limit:
-            return DECLINE, old_heap, old_shifts
-        if field == SENSOR:
-            if byte_at(data, position) != QUOTE:
-                return DECLINE, old_heap, old_shifts
-            sensor_start = position + 1
-            position, sensor_length, sensor_hash = identifier(data, sensor_start, limit)
-            prefetch_series(index, sensor_hash)
-        elif field == KIND:
-            if byte_at(data, position) != QUOTE:
-                return DECLINE, old_heap, old_shifts
-            start = position + 1
-            position, length, hash_ = identifier(data, start, limit)
-            if position >= 0:
-                kind = find_text(
-                    index.kind_table, hash_, index.kind_words, index.kind_start, index.kind_length, data, start, length
-                )
-                if kind < 0:
-                    return DECLINE, old_heap, old_shifts
-        elif field == T:
-            position, t = time(data, position)
-        elif field == V:
-            position, v = value(data, position)
-        elif field == LON:
-            no_lon = is_null(data, position)
-            if no_lon:
-                position += 4
-            else:
-                position, lon_minus, lon_digits, lon_decimals, _ = number(data, position)
-        elif field == LAT:
-            no_lat = is_null(data, position)
-            if no_lat:
-                position += 4
-            else:
-                position, lat_minus, lat_digits, lat_decimals, _ = number(data, position)
-        elif field == ATTRS:
-            position, heap_used = attrs(data, position, limit, asked, rows, row, heap, heap_used)
-        elif field == CRS:
-            position, shift = crs(data, position)
-        elif field == LOG_T and offline:
-            position, log_t = time(data, position)
-        else:
-            position = skipped_value(data, position, limit)
-        if position < 0:
-            return DECLINE, old_heap, old_shifts
-        position = after_white(data, position, limit)
-        if byte_at(data, position) == COMMA:
-            position += 1
-        elif byte_at(data, position) == CLOSE_OBJECT:
-            position += 1
-            break
-        else:
-            return DECLINE, old_heap, old_shifts
-    if position > limit or seen & REQUIRED != REQUIRED or no_lon != no_lat:
-        return DECLINE, old_heap, old_shifts
-    if not index.kind_low[np.uint64(kind)] <= v <= index.kind_high[np.uint64(kind)]:
-        return DECLINE, old_heap, old_shifts
-    lon_e7 = lat_e7 = NO_PLACE
-    if not no_lon:
-        lon_e7 = degrees_e7(lon_digits, lon_decimals, 1_800_000_000)
-        lat_e7 = degrees_e7(lat_digits, lat_decimals, 900_000_000)
-        if lon_e7 < 0 or lat_e7 < 0:
-            return DECLINE, old_heap, old_shifts
-        lon_e7 = -lon_e7 if lon_minus else lon_e7
-        lat_e7 = -lat_e7 if lat_minus else lat_e7
-        if shift != SAME:
-            lon_exact, lon = nearest_double(lon_digits, lon_decimals, lon_minus)
-            lat_exact, lat = nearest_double(lat_digits, lat_decimals, lat_minus)
-            if not lon_exact or not lat_exact:
-                return DECLINE, old_heap, old_shifts
-            shifts.row[shifts_used] = row
-            shifts.lon[shifts_used] = lon
-            shifts.lat[shifts_used] = lat
-            shifts.crs[shifts_used] = shift
-            shifts_used += 1
-    series = series_number(index, sensor_hash, kind, data, sensor_start, sensor_length)
-    if series < 0:
-        return series, old_heap, old_shifts
-    if seen & ATTRS == 0:
-        forget(rows, row)
-    at = np.uint64(row)  # unsigned: an index that is surely not counted from the end
-    rows.series[at] = series
-    rows.kind[at] = kind
-    rows.t[at] = t
-    rows.v[at] = v
-    rows.log_time[at] = log_time if not offline else log_t if seen & LOG_T else t
-    rows.lon_e7[at] = lon_e7
-    rows.lat_e7[at] = lat_e7
-    rows.raw_start[at] = begin
-    rows.raw_end[at] = position
-    rows.unknown[at] = unknown
-    return position, heap_used, shifts_used
-
-
-@inlined
-def leave(rows: Rows, row: int, record: int, number: int, mark: int, begin: int, end: int) -> None:
+def leave(holes: Holes, hole: int, row: int, record: int, number: int, shape: int, start: int, end: int) -> None:
     """Leave a text to the slow path."""
-    rows.record[row] = record
-    rows.index[row] = number
-    rows.series[row] = mark
-    rows.unknown[row] = 0
-    rows.raw_start[row] = begin
-    rows.raw_end[row] = end
+    holes.row[hole] = row
+    holes.record[hole] = record
+    holes.index[hole] = number
+    holes.shape[hole] = shape
+    holes.start[hole] = start
+    holes.end[hole] = end
 
 
 @inlined
@@ -335,16 +124,14 @@ def before_white(data: Bytes, start: int, end: int) -> int:
     return end
 
 
-SINGLE, ARRAY, LINES = 0, 1, 2
 _TIMES = types.Array(types.int64, 1, "C", readonly=True)
 
 
 @compiled(
     types.int64(
         BYTES, _TIMES, _TIMES, _TIMES, types.boolean, types.int64,
-        INDEX, ASKED, ROWS, types.uint8[::1], SHIFTS, types.int64[::1],
-    ),
-    _nrt=False,
+        INDEX, ASKED, ROWS, types.uint8[::1], SHIFTS, HOLES, types.int64[::1],
+    )
 )  # fmt: skip
 def scan(
     data: Bytes,
@@ -358,44 +145,40 @@ def scan(
     rows: Rows,
     heap: Bytes,
     shifts: Shifts,
+    holes: Holes,
     state: npt.NDArray[np.int64],
 ) -> int:
     """Scan the records from `state[RECORD]` to `stop` (not included); returns why it came back.
 
-    `log_times` is not read when `offline`. After room was made it is called again, and goes on with the record it stood at.
+    `log_times` is not read when `offline`. After room was made it is called again, and goes on with the record it
+    stood at.
     """
-    row, heap_used, shifts_used = state[ROW], state[HEAP], state[SHIFT]
+    row, heap_used, shifts_used, hole = state[ROW], state[HEAP], state[SHIFT], state[HOLE]
     for record in range(state[RECORD], stop):
-        state[RECORD], state[ROW], state[HEAP], state[SHIFT] = record, row, heap_used, shifts_used
+        state[RECORD], state[ROW], state[HEAP], state[SHIFT], state[HOLE] = record, row, heap_used, shifts_used, hole
         limit = end[record]
         log_time = np.int64(0) if offline else log_times[record]
         position = after_white(data, start[record], limit)
         number = 0
         shape = SINGLE
-        whole = False
-        if row >= len(rows.record):
-            return MORE_ROWS
-        if limit - start[record] > LARGEST_RECORD_BYTES or position >= limit:
-            leave(rows, row, record, 0, WHOLE_RECORD, start[record], limit)
-            row += 1
-            continue
-        if byte_at(data, position) == OPEN_ARRAY:
-            shape = ARRAY
-            position = after_white(data, position + 1, limit)
-            if position < limit and byte_at(data, position) == CLOSE_ARRAY:
-                if after_white(data, position + 1, limit) != limit:
-                    leave(rows, row, record, 0, WHOLE_RECORD, start[record], limit)
-                    row += 1
-                continue
-        elif byte_at(data, position) != OPEN_OBJECT:
-            leave(rows, row, record, 0, WHOLE_RECORD, start[record], limit)
-            row += 1
-            continue
-        while True:
+        empty = False
+        whole = limit - start[record] > LARGEST_RECORD_BYTES or position >= limit
+        if not whole:
+            if byte_at(data, position) == OPEN_ARRAY:
+                shape = ARRAY
+                position = after_white(data, position + 1, limit)
+                if position < limit and byte_at(data, position) == CLOSE_ARRAY:
+                    empty = True
+                    whole = after_white(data, position + 1, limit) != limit
+            else:
+                whole = byte_at(data, position) != OPEN_OBJECT
+        while not whole and not empty:
             if row >= len(rows.record):
                 return MORE_ROWS
             if shifts_used >= len(shifts.row):
                 return MORE_SHIFTS
+            if hole >= len(holes.row):
+                return MORE_HOLES
             part_end = limit
             if shape == LINES:
                 part_end = before_white(data, position, find_newline(data, position, limit))
@@ -403,46 +186,41 @@ def scan(
             new_heap, new_shifts = heap_used, shifts_used
             if position < limit and byte_at(data, position) == OPEN_OBJECT:
                 after, new_heap, new_shifts = scan_object(
-                    data, position, part_end, log_time, offline, index, asked, rows, row, heap, heap_used, shifts, shifts_used
+                    data, position, part_end, log_time, offline,
+                    index, asked, rows, row, heap, heap_used, shifts, shifts_used,
                 )  # fmt: skip
                 if after == NO_ROOM:
                     return MORE_NAMES
-            follows = 0
             if shape == ARRAY:
-                if after >= 0:
-                    follows = after_white(data, after, limit)
-                    if follows >= limit or (byte_at(data, follows) != COMMA and byte_at(data, follows) != CLOSE_ARRAY):
-                        after = DECLINE
-                if after < 0:
+                follows = after_white(data, after, limit) if after >= 0 else limit
+                if follows >= limit or (byte_at(data, follows) != COMMA and byte_at(data, follows) != CLOSE_ARRAY):
+                    after = DECLINE
                     follows = after_brackets(data, position, limit, True)
-                    if follows < 0 or before_white(data, position, follows) == position:
-                        whole = True
-                        break
-                    leave(rows, row, record, number, FRAME_PART, position, before_white(data, position, follows))
+                    part_end = before_white(data, position, follows)
+                    whole = follows < 0 or part_end == position
             elif shape == LINES:
                 if after != part_end:
                     after = DECLINE
-                    leave(rows, row, record, number, FRAME_PART, position, part_end)
                 follows = after_white(data, part_end, limit)
             else:
-                closed = after if after >= 0 else after_brackets(data, position, limit, False)
-                if closed < 0:
-                    whole = True
-                    break
-                follows = after_white(data, closed, limit)
-                if follows < limit:
-                    within = find_newline(data, position, closed) < closed
-                    if within or find_newline(data, closed, follows) == follows:
-                        whole = True
-                        break
+                part_end = after if after >= 0 else after_brackets(data, position, limit, False)
+                follows = after_white(data, part_end, limit)
+                whole = part_end < 0
+                if not whole and follows < limit:
                     shape = LINES
-                if after < 0:
-                    leave(rows, row, record, 0, FRAME_PART if shape == LINES else ONE_OBJECT, position, closed)
+                    within = find_newline(data, position, part_end) < part_end
+                    whole = within or find_newline(data, part_end, follows) == follows
+            if whole:
+                break
             if after >= 0:
                 rows.record[np.uint64(row)] = record
                 rows.index[np.uint64(row)] = number
+                row += 1
                 heap_used, shifts_used = new_heap, new_shifts
-            row += 1
+            else:
+                what = ONE_OBJECT if shape == SINGLE else FRAME_PART
+                leave(holes, hole, row, record, number, what, position, part_end)
+                hole += 1
             number += 1
             if shape == ARRAY:
                 if byte_at(data, follows) == CLOSE_ARRAY:
@@ -451,13 +229,13 @@ def scan(
                 follows = after_white(data, follows + 1, limit)
             elif follows >= limit:
                 break
-            if number >= MOST_READINGS:
-                whole = True
-                break
+            whole = number >= MOST_READINGS
             position = follows
         if whole:
-            row, heap_used, shifts_used = state[ROW], state[HEAP], state[SHIFT]
-            leave(rows, row, record, 0, WHOLE_RECORD, start[record], limit)
-            row += 1
-    state[RECORD], state[ROW], state[HEAP], state[SHIFT] = stop, row, heap_used, shifts_used
+            row, heap_used, shifts_used, hole = state[ROW], state[HEAP], state[SHIFT], state[HOLE]
+            if hole >= len(holes.row):
+                return MORE_HOLES
+            leave(holes, hole, row, record, 0, WHOLE_RECORD, start[record], limit)
+            hole += 1
+    state[RECORD], state[ROW], state[HEAP], state[SHIFT], state[HOLE] = stop, row, heap_used, shifts_used, hole
     return DONE

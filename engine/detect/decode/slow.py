@@ -13,7 +13,8 @@ from engine.detect.decode import frames
 from engine.detect.decode.decoded import Control, Reject
 from engine.detect.decode.reading import ControlText, Reading, ReadingCheck, Scalar
 from engine.detect.decode.reasons import Refusal
-from engine.detect.decode.rows import FRAME_PART, ONE_OBJECT, Rows
+from engine.detect.decode.rows import Rows
+from engine.detect.decode.scanner import FRAME_PART, WHOLE_RECORD, Holes
 from engine.detect.decode.vocabulary import Vocabulary
 from geo import NO_PLACE, crs
 from rules.columns import BOOL, NULL, NUMBER, STRING
@@ -40,17 +41,16 @@ class SlowTexts:
     rejects: list[Reject] = field(default_factory=list)
 
 
-def judge_hole(batch: RecordBatch, check: ReadingCheck, rows: Rows, hole: int, found: SlowTexts) -> int:
+def judge(batch: RecordBatch, check: ReadingCheck, holes: Holes, hole: int, found: SlowTexts) -> int:
     """Judge the text or texts of one hole; return how many readings were accepted."""
-    record = int(rows.record[hole])
+    record = int(holes.record[hole])
     before = len(found.rows)
-    framed = bool(rows.series[hole] == FRAME_PART)
-    if framed or rows.series[hole] == ONE_OBJECT:
-        span = int(rows.raw_start[hole]), int(rows.raw_end[hole])
-        _judge(batch, check, record, int(rows.index[hole]), span, framed, found)
+    start, end = int(holes.start[hole]), int(holes.end[hole])
+    if holes.shape[hole] != WHOLE_RECORD:
+        framed = bool(holes.shape[hole] == FRAME_PART)
+        _judge(batch, check, record, int(holes.index[hole]), (start, end), framed, found)
         return len(found.rows) - before
-    start = int(batch.start[record])
-    text = batch.text(record)
+    text = batch.data[start:end].tobytes()
     try:
         parts = frames.split(text)
     except Refusal as refusal:

@@ -260,7 +260,7 @@ def words_hash(words: Words, start: int, length: int) -> np.uint64:
     return hash_
 
 
-@compiled(types.int64(INDEX, BYTES, _int64, _int32, _int32, _int32, types.int64), _nrt=False)
+@compiled(types.int64(INDEX, BYTES, _int64, _int32, _int32, _int32, types.int64))
 def number_series(
     index: Index,
     data: npt.NDArray[np.uint8],
@@ -282,14 +282,14 @@ def number_series(
     return len(start)
 
 
-@compiled(types.void(_words, _words, _int64, _int32), _nrt=False)
+@compiled(types.void(_words, _words, _int64, _int32))
 def enter_texts(table: Words, words: Words, start: Int64, length: Int32) -> None:
     """Enter different kept texts under their own positions."""
     for number in range(len(start)):
         put(table, words_hash(words, start[number], length[number]), number)
 
 
-@compiled(types.void(INDEX), _nrt=False)
+@compiled(types.void(INDEX))
 def rebuild(index: Index) -> None:
     """Enter every sensor and every series that has a kind into the (cleared) tables."""
     index.sensor_table[:] = 0

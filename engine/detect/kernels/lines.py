@@ -14,7 +14,7 @@ _BYTES = types.Array(types.uint8, 1, "C", readonly=True)
 _int64 = types.int64[::1]
 
 
-@compiled(types.int64(_BYTES, types.int64, types.int64, _int64, _int64, _int64, _int64), _nrt=False)
+@compiled(types.int64(_BYTES, types.int64, types.int64, _int64, _int64, _int64, _int64))
 def split(
     data: npt.NDArray[np.uint8], used: int, first_line: int, start: Int64, end: Int64, line: Int64, state: Int64
 ) -> int:
