@@ -24,7 +24,7 @@ from engine.casework.tokens import create_token
 from engine.commands.city_files import CityFiles
 from engine.commands.counting import Counted, Gauges
 from engine.commands.services import services_of
-from engine.runtime.embedded import Embedded
+from engine.runtime.embedded import Embedded, Limits
 from engine.runtime.log import Stream
 from geo.grids import GridSet
 from geo.polygons import Polygons
@@ -162,12 +162,12 @@ def now_ms() -> int:
 
 
 @contextmanager
-def open_town(folder: Path, settings: Settings | None = None) -> Iterator[Town]:
+def open_town(folder: Path, settings: Settings | None = None, limits: Limits | None = None) -> Iterator[Town]:
     """Run a town on a folder and a free port."""
     files = city(folder / "rules")
     metrics = Metrics(CollectorRegistry())
     counted = Counted(metrics)
-    engine = Embedded(folder / "data", files.plan, [counted])
+    engine = Embedded(folder / "data", files.plan, [counted], limits=limits or Limits())
     metrics.registry.register(Gauges(engine))
     try:
         engine.start()

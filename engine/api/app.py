@@ -7,9 +7,9 @@ from importlib import metadata
 from typing import Any
 
 from fastapi import FastAPI
-from starlette.types import ASGIApp
 
 from engine.api import problems
+from engine.api.description import describe
 from engine.api.gate import Gate
 from engine.api.guard import Desk, GuardedRoute
 from engine.api.policy import POLICIES
@@ -24,6 +24,12 @@ ABOUT = "Readings in; cases, moves, alerts and the city out. Errors are RFC 9457
 
 class TongguanApp(FastAPI):
     """The app with what its process needs of it."""
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the OpenAPI document; made once."""
+        if self.openapi_schema is None:
+            self.openapi_schema = describe(self)
+        return self.openapi_schema
 
     def login_path(self, credential: Credential) -> str:
         """Return the path of a one-use login link for whoever reads it: print it, never log it."""
@@ -81,6 +87,3 @@ def create_app(services: Services) -> TongguanApp:
     _every_policy_has_its_route(app)
     app.add_middleware(Gate, settings=settings)
     return app
-
-
-__all__ = ["ASGIApp", "TongguanApp", "create_app"]

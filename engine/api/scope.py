@@ -12,12 +12,19 @@ from engine.api.places import in_area, in_box
 if TYPE_CHECKING:
     from engine.api.services import StreamEvent
     from engine.casework.people import Actor
-    from engine.casework.service import CaseFilter
+    from engine.casework.service import CaseFilter, Casework
 
 
-def sees(actor: Actor, event: StreamEvent) -> bool:
-    """Return whether a case lies in the caller's area and, if he is of a department, is that department's."""
-    return in_area(actor.area, event.grid) and actor.department in (None, event.department)
+def sees(actor: Actor, event: StreamEvent, casework: Casework) -> bool:
+    """Return whether a case lies in the caller's area and, if he is of a department, is that department's.
+
+    Events name the leading department only: whether another has a work order of the case is asked of the store.
+    """
+    if not in_area(actor.area, event.grid):
+        return False
+    if actor.department in (None, event.department):
+        return True
+    return event.case is not None and casework.case(event.case, actor) is not None
 
 
 def passes(where: CaseFilter, event: StreamEvent) -> bool:
@@ -42,6 +49,6 @@ def _told(where: CaseFilter, event: StreamEvent) -> bool:
     return where.open in (None, case["open"]) and where.drill in (None, case["drill"])
 
 
-def wanted_by(actor: Actor, where: CaseFilter) -> Callable[[StreamEvent], bool]:
-    """Return what decides whether an event is sent to this caller."""
-    return lambda event: sees(actor, event) and passes(where, event)
+def wanted_by(actor: Actor, where: CaseFilter, casework: Casework) -> Callable[[StreamEvent], bool]:
+    """Return what decides whether an event is sent to this caller; called from a worker thread."""
+    return lambda event: passes(where, event) and sees(actor, event, casework)

@@ -7,6 +7,7 @@ one that takes nothing for 30 s is cut off and resumes where it was.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import TYPE_CHECKING
@@ -95,24 +96,37 @@ async def follow(
             yield b'id: %d\nevent: reset\ndata: {"reason":"position_not_kept"}\n\n' % position
         elif after is None:
             yield b"id: %d\n\n" % position
+        asked = time.monotonic()
         while not hub.closed:
+            if time.monotonic() - asked >= hub.settings.heartbeat_s:
+                asked = time.monotonic()
+                if await run_in_threadpool(credential) is None:
+                    return
             wake.clear()
-            events = await run_in_threadpool(hub.relay.read, position, BATCH)
-            text = b"".join(frame(event) for event in events if wanted(event))
-            if events:
-                position = events[-1].position
-                # an id without data moves Last-Event-ID over what was filtered out
-                yield text if wanted(events[-1]) else text + b"id: %d\n\n" % position
+            position, text = await run_in_threadpool(_next, hub.relay, position, wanted)
+            if text:
+                yield text
                 continue
             try:
                 async with asyncio.timeout(hub.settings.heartbeat_s):
                     await wake.wait()
             except TimeoutError:
                 yield b": heartbeat\n\n"
-                if await run_in_threadpool(credential) is None:
-                    return
     finally:
         hub.leave(wake)
+
+
+def _next(relay: Relay, position: int, wanted: Callable[[StreamEvent], bool]) -> tuple[int, bytes]:
+    """Return the position after the next events, and the text of those that are wanted."""
+    events = relay.read(position, BATCH)
+    if not events:
+        return position, b""
+    chosen = [event for event in events if wanted(event)]
+    last = events[-1].position
+    text = b"".join(map(frame, chosen))
+    if not chosen or chosen[-1].position != last:
+        text += b"id: %d\n\n" % last  # an id without data moves Last-Event-ID over what was filtered out
+    return last, text
 
 
 class EventStream(Response):

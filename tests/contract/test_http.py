@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 
+from engine.api.policy import POLICIES
 from tests.town import BIN_EAST, DRAIN_EAST, DRAIN_WEST, EAST, GAS_EAST, GRIDS, LAT, LON, SIDE, Town, now_ms, open_town
 
 
@@ -277,11 +279,22 @@ def test_the_description_is_openapi_3_1_and_names_every_route(town: Town) -> Non
     with town.client(None) as client:
         document = client.get("/openapi.json").json()
         docs = [client.get(path).status_code for path in ("/docs", "/redoc")]
+    hidden = {"/", "/login", "/logout", "/console/{name}", "/openapi.json"}
+    described = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
     assert document["openapi"].startswith("3.1")
-    assert {"/api/v1/readings", "/api/v1/cases", "/api/v1/cases/{case_id}/moves", "/api/v1/stream"} <= set(
-        document["paths"]
-    )
+    assert described == {(method, path) for method, path in POLICIES if path not in hidden}
     assert docs == [404, 404], "pages that would fetch scripts from elsewhere are off"
+
+
+def test_every_reference_of_the_description_is_kept_and_every_error_is_a_problem(town: Town) -> None:
+    with town.client(None) as client:
+        document = client.get("/openapi.json").json()
+    known = {f"#/components/schemas/{name}" for name in document["components"]["schemas"]}
+    used = set(re.findall(r'"\$ref": "([^"]*)"', json.dumps(document)))
+    assert used <= known
+    for methods in document["paths"].values():
+        for operation in methods.values():
+            assert list(operation["responses"]["default"]["content"]) == ["application/problem+json"]
 
 
 def test_health_and_metrics_answer_without_a_token_on_this_machine(town: Town) -> None:

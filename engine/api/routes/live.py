@@ -27,7 +27,8 @@ def add_routes(router: APIRouter, hub: Hub) -> None:
         hub.has_room()
         position = last_event_id if last_event_id is not None else after
         start = None if position is None else parse_position(position)
-        source = follow(hub, start, wanted_by(actor(request), where), request.state.credential)
+        wanted = wanted_by(actor(request), where, desk(request).services.casework)
+        source = follow(hub, start, wanted, request.state.credential)
         return EventStream(source, hub.settings.send_timeout_s)
 
     @router.post("/api/v1/stream/ticket", tags=["stream"])

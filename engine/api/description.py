@@ -1,0 +1,83 @@
+"""The OpenAPI description, with the views of casework as schemas and problems for every error."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from engine.api.problems import MEDIA_TYPE
+from engine.casework.views import AlertPage, CaseDetail, CasePage, CaseView, ChangeView
+
+
+class CaseAnswer(msgspec.Struct):
+    """One case after a move or a report."""
+
+    case: CaseView
+
+
+class ChangesAnswer(msgspec.Struct):
+    """Alert changes in the order of the alerts log."""
+
+    changes: list[ChangeView]
+
+
+class ProblemDocument(msgspec.Struct):
+    """RFC 9457; `code` is stable, `detail` is for people."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    errors: list[dict[str, Any]] | msgspec.UnsetType = msgspec.UNSET
+
+
+ANSWERS: dict[tuple[str, str], Any] = {
+    ("/api/v1/cases", "get"): CasePage,
+    ("/api/v1/cases", "post"): CaseAnswer,
+    ("/api/v1/cases/{case_id}", "get"): CaseDetail,
+    ("/api/v1/cases/{case_id}/moves", "post"): CaseAnswer,
+    ("/api/v1/alerts", "get"): AlertPage,
+    ("/api/v1/changes", "get"): ChangesAnswer,
+}
+MEDIA = {
+    "/api/v1/grids.geojson": "application/geo+json",
+    "/api/v1/stream": "text/event-stream",
+    "/metrics": "text/plain",
+}
+REF = "#/components/schemas/{name}"
+TOKEN = {"type": "http", "scheme": "bearer", "description": "a token of `tongguan token create`"}
+
+
+def describe(app: FastAPI) -> dict[str, Any]:
+    """Return the OpenAPI 3.1 document of the app's routes."""
+    document = get_openapi(
+        title=app.title,
+        version=app.version,
+        openapi_version="3.1.0",
+        description=app.description,
+        routes=app.routes,
+    )
+    kinds = [*dict.fromkeys(ANSWERS.values()), ProblemDocument]
+    refs, schemas = msgspec.json.schema_components(kinds, ref_template=REF)
+    known = dict(zip(kinds, refs, strict=True))
+    components = document.setdefault("components", {})
+    components.setdefault("schemas", {}).update(schemas)
+    components["securitySchemes"] = {"token": TOKEN}
+    problem = {"description": "a problem", "content": {MEDIA_TYPE: {"schema": known[ProblemDocument]}}}
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            answers = operation["responses"]
+            answers.pop("422", None)  # FastAPI's own form of errors, which is not what is answered
+            answers["default"] = problem
+            if path.startswith("/api/"):
+                operation["security"] = [{"token": []}]
+            good = next((answers[code] for code in ("200", "201") if code in answers), None)
+            if good is not None and (path, method) in ANSWERS:
+                good["content"] = {"application/json": {"schema": known[ANSWERS[path, method]]}}
+            elif good is not None and path in MEDIA:
+                good["content"] = {MEDIA[path]: {}}
+    return document
