@@ -216,14 +216,13 @@ class Arrival:
 
     def _case_for(self, change: Change, spec: CaseSpec, drill: bool) -> CaseState | None:
         key = merging.key_of(spec, change, drill)
-        within = spec.merge.within_ms
         if key is not None:
-            return merging.holder(self.desk, key, change.t, within)
+            return merging.holder(self.desk, key, change.t)
         assert change.lon is not None
         assert change.lat is not None
         prefix = merging.near_prefix(spec.category, drill)
         metres = spec.merge.metres or 0.0
-        return merging.nearest(self.desk, prefix, change.lon, change.lat, metres, change.t, within)
+        return merging.nearest(self.desk, prefix, change.lon, change.lat, metres, change.t, spec.within_ms)
 
     def _join(self, case: CaseState, change: Change) -> None:
         at = change.t if self.clock.c is None else max(change.t, self.clock.c)
@@ -250,6 +249,7 @@ class Arrival:
             "auto": str(spec.auto),
             "close": str(spec.close),
             "merge_by": str(by),
+            "within_ms": spec.within_ms,
             "verify_for_ms": spec.verify_for_ms,
             "verify_wait_ms": spec.verify_wait_ms,
             "priorities": {level.word: number for level, number in spec.priority},
@@ -273,7 +273,7 @@ class Arrival:
     def _set_aside(self, record: AlertRecord, fault: Unprocessable, t_ms: int) -> None:
         """Keep the record in quarantine and see that a case tells the supervisor."""
         key = f"quarantine|{fault.reason}"
-        case = merging.holder(self.desk, key, t_ms, None)
+        case = merging.holder(self.desk, key, t_ms)
         data = {"offset": record.offset, "reason": fault.reason}
         note = f"告警日志第 {record.offset} 条无法处理（{fault.reason}）：{fault.detail[:500]}"
         if case is not None:

@@ -193,7 +193,7 @@ class Counter:
 
     def _joinable(self, report: Report, grid: str | None, t_ms: int) -> CaseState | None:
         if grid is not None:
-            found = merging.holder(self.desk, merging.grid_key(report.category, grid, report.drill), t_ms, None)
+            found = merging.holder(self.desk, merging.grid_key(report.category, grid, report.drill), t_ms)
             if found is not None:
                 return found
         metres = self.directory.near_metres(report.category)

@@ -51,14 +51,14 @@ def key_of(spec: CaseSpec, change: Change, drill: bool) -> str | None:
     return None
 
 
-def holder(desk: Desk, key: str, t_ms: int, within_ms: int | None) -> CaseState | None:
-    """Return the open case that holds a key; one past `within` gives all its keys up and is not it."""
+def holder(desk: Desk, key: str, t_ms: int) -> CaseState | None:
+    """Return the open case that holds a key; one past its `within` gives all its keys up and is not it."""
     desk.load_keys([key])
     case_id = desk.keys[key]
     if case_id is None:
         return None
     case = desk.cases[case_id]
-    if within_ms is not None and t_ms - case.change_t > within_ms:
+    if _past(case, t_ms, case.within_ms):
         desk.give_up_keys(case_id)
         return None
     return case
@@ -67,7 +67,8 @@ def holder(desk: Desk, key: str, t_ms: int, within_ms: int | None) -> CaseState 
 def nearest(
     desk: Desk, prefix: str, lon: float, lat: float, metres: float, t_ms: int, within_ms: int | None
 ) -> CaseState | None:
-    """Return the case whose anchor lies nearest, at most `metres` away, and whose last change is within `within`.
+    """Return the case whose anchor lies nearest, at most `metres` away, and whose last change is within `within_ms`
+    (and within what its own rule says).
 
     Of equally near ones the oldest. A merged case's anchor leads to the case that took it in.
     """
@@ -76,7 +77,12 @@ def nearest(
     for key in desk.load_near(prefix):
         anchor = desk.cases[key.removeprefix(prefix)]
         case = desk.cases[str(desk.keys[key])]
-        if anchor.lon is None or anchor.lat is None or (within_ms is not None and t_ms - case.change_t > within_ms):
+        if (
+            anchor.lon is None
+            or anchor.lat is None
+            or _past(case, t_ms, within_ms)
+            or _past(case, t_ms, case.within_ms)
+        ):
             continue
         if abs(anchor.lat - lat) * METRES_PER_DEGREE > metres + 1:
             continue
@@ -85,6 +91,10 @@ def nearest(
         if distance <= metres and (best is None or rank < best):
             best, found = rank, case
     return found
+
+
+def _past(case: CaseState, t_ms: int, within_ms: int | None) -> bool:
+    return within_ms is not None and t_ms - case.change_t > within_ms
 
 
 def distance_m(lon: float, lat: float, to_lon: float, to_lat: float) -> float:

@@ -143,6 +143,7 @@ class CaseState(msgspec.Struct):
     auto: str = "report"
     close: str = "inspector"
     merge_by: str = "sensor"
+    within_ms: int | None = None
     verify_for_ms: int = 0
     verify_wait_ms: int = 0
     priorities: dict[str, int] = {}

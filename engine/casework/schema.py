@@ -89,6 +89,7 @@ cases = Table(
     Column("auto", String(16), nullable=False),
     Column("close", String(16), nullable=False),
     Column("merge_by", String(16), nullable=False),
+    Column("within_ms", BigInteger),
     Column("verify_for_ms", BigInteger, nullable=False),
     Column("verify_wait_ms", BigInteger, nullable=False),
     Column("priorities", Text, nullable=False),

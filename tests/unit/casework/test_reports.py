@@ -117,3 +117,9 @@ def test_a_report_that_makes_no_sense_is_refused(town: Town, given: dict[str, An
 def test_a_report_without_a_key_is_given_one(town: Town) -> None:
     assert report(town, None).id != report(town, None, grid=OTHER_GRID).id
     assert town.t == T0
+
+
+def test_a_report_does_not_join_a_case_that_is_past_its_within(town: Town) -> None:
+    town.raised(rule="waste.full")
+    town.t += 30 * 60_000 + 1
+    assert report(town).id not in {case.id for case in town.cases() if case.rule}

@@ -114,6 +114,7 @@ def upgrade() -> None:
         sa.Column("auto", sa.String(length=16), nullable=False),
         sa.Column("close", sa.String(length=16), nullable=False),
         sa.Column("merge_by", sa.String(length=16), nullable=False),
+        sa.Column("within_ms", sa.BigInteger(), nullable=True),
         sa.Column("verify_for_ms", sa.BigInteger(), nullable=False),
         sa.Column("verify_wait_ms", sa.BigInteger(), nullable=False),
         sa.Column("priorities", sa.Text(), nullable=False),
