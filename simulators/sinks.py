@@ -33,7 +33,7 @@ class Sink(Protocol):
 
 
 class StreamSink:
-    """Lines into a binary stream; closes it unless it is stdout."""
+    """Lines into a binary stream; closes it unless it is stdout. BrokenPipeError when nobody reads any more."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
@@ -42,6 +42,8 @@ class StreamSink:
         """Write lines."""
         try:
             self._stream.write(b"\n".join(lines) + b"\n" if lines else b"")
+        except BrokenPipeError:
+            raise
         except OSError as error:
             raise SinkError(f"cannot write: {error}") from error
 

@@ -28,7 +28,7 @@ from simulators.pace import paced, parse_rate
 from simulators.reading_yaml import parse_duration
 from simulators.run import Batch, Simulation
 from simulators.scenario import Scenario
-from simulators.sinks import Sink, open_sink
+from simulators.sinks import HttpSink, Sink, open_sink
 
 FAILED, TRY_AGAIN = 1, 75
 
@@ -143,6 +143,8 @@ def _play(batches: Iterator[Batch], sink: Sink, truth: BinaryIO | None, calls: B
             sent += len(batch.lines)
             _show(progress, task, batch, sent)
     sink.close()
+    if isinstance(sink, HttpSink) and sink.rejected:
+        console.print(f"the server rejected {sink.rejected} of {sent} readings; its quarantine says why")
 
 
 def _show(progress: Progress, task: TaskID, batch: Batch, sent: int) -> None:
