@@ -48,6 +48,7 @@ class WaitingRows(msgspec.Struct, frozen=True):
 class RuleSnapshot(msgspec.Struct, frozen=True):
     digest: str
     state: Array
+    window: Array
     pool: Array
     meta: Array
 
@@ -133,14 +134,21 @@ def restored(snapshot: Snapshot, plan: Plan) -> State:
 
 
 def _pack_rule(rule: RuleState) -> RuleSnapshot:
-    used = int(rule.meta[M_POOL])
-    return RuleSnapshot(rule.digest, packed(rule.state[: rule.slot_count]), packed(rule.pool[:used]), packed(rule.meta))
+    slots, panes = rule.slot_count, int(rule.meta[M_POOL])
+    return RuleSnapshot(
+        rule.digest,
+        packed(rule.state[:slots]),
+        packed(rule.window[:slots]),
+        packed(rule.pool[:panes]),
+        packed(rule.meta),
+    )
 
 
 def _unpack_rule(rule: RuleState, kept: RuleSnapshot, state: State) -> None:
     if rule.digest != kept.digest:
         raise CheckpointUnreadable(f"a snapshot of rule {rule.rule.id} under another digest")
-    rule.state, rule.pool, rule.meta = unpacked(kept.state), unpacked(kept.pool), unpacked(kept.meta)
+    rule.state, rule.window = unpacked(kept.state), unpacked(kept.window)
+    rule.pool, rule.meta = unpacked(kept.pool), unpacked(kept.meta)
     series = rule.state[:, SERIES]
     for name in rule.rule.reads:
         kind = state.vocabulary.kind_names.index(name)

@@ -53,6 +53,7 @@ class Episodes:
         self.open: dict[tuple[str, int], Episode] = {}
         self.levels: dict[int, dict[str, int]] = {}
         """Open level by rule id, by series; without shadow rules."""
+        self._names: dict[int, tuple[str, str]] = {}
 
     def words(self, told: Told, rules: Sequence[RuleState], plan: Plan) -> list[Item]:
         """Turn placed outputs into items, in the order of the alerts log."""
@@ -84,15 +85,20 @@ class Episodes:
         timers = np.flatnonzero(out[:, at.O_PHASE] == at.TIMER)
         if len(timers) > 1:
             series, number = np.unique(out[timers, at.O_SERIES], return_inverse=True)
-            names = [(self.sensor_name(s), self.vocabulary.series_kind_name(s)) for s in series.tolist()]
+            names = [self.names(s) for s in series.tolist()]
             by_name = np.array(sorted(range(len(names)), key=names.__getitem__))
             place = np.empty(len(names), np.int64)
             place[by_name] = np.arange(len(names))
             rank[timers] = place[number]
         return np.lexsort((rank, out[:, at.O_RULE], out[:, at.O_DUE], out[:, at.O_PHASE], out[:, at.O_EVENT]))
 
-    def sensor_name(self, series: int) -> str:
-        return self.vocabulary.sensor_name(int(self.vocabulary.series_sensor[series]))
+    def names(self, series: int) -> tuple[str, str]:
+        """Return sensor and kind of a series that is told of."""
+        found = self._names.get(series)
+        if found is None:
+            sensor = self.vocabulary.sensor_name(int(self.vocabulary.series_sensor[series]))
+            found = self._names[series] = (sensor, self.vocabulary.series_kind_name(series))
+        return found
 
     def _still(self, row: list[int], value: float | None, rule: RuleState) -> Still:
         episode = self.open[rule.rule.id, row[at.O_SERIES]]
@@ -102,7 +108,7 @@ class Episodes:
 
     def _change(self, row: list[int], value: float | None, grid: str | None, rule: RuleState, short: str) -> Change:
         series, code, level = row[at.O_SERIES], row[at.O_CODE], row[at.O_LEVEL]
-        sensor, kind = self.sensor_name(series), self.vocabulary.series_kind_name(series)
+        sensor, kind = self.names(series)
         name = rule.rule.id
         if code == at.RAISED_:
             key = NO_KEY if grid is None else grid[:COMMUNITY_DIGITS]

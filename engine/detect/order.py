@@ -90,7 +90,8 @@ class Order:
             released = np.concatenate([*at, released])
         if parts or not ordered:
             rows, released = _sorted(rows, released)
-        start = np.searchsorted(released, np.arange(len(watermark) + 1))
+        start = np.zeros(len(watermark) + 1, np.int64)
+        np.cumsum(np.bincount(released, minlength=len(watermark)), out=start[1:])
         return Released(rows, released, start, before, watermark)
 
     def _due(self, last: int, watermark: I64) -> tuple[list[Rows], list[I32]]:

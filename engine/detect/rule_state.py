@@ -57,6 +57,7 @@ class RuleState:
     parameters: I64
     thresholds: F64
     state: Matrix
+    window: Matrix
     pool: Matrix
     meta: I64
     slots: dict[str, I32] = field(default_factory=dict)
@@ -67,8 +68,9 @@ class RuleState:
         meta[at.M_BOUND] = FOREVER
         meta[at.M_FREE :] = -1
         parameters, thresholds = _parameters(rule, number)
-        state = np.zeros((0, _width(rule)), np.int64)
-        return RuleState(rule, digest, number, parameters, thresholds, state, np.zeros((0, at.PANE), np.int64), meta)
+        state = np.zeros((0, at.HEAD + 2 * len(rule.levels)), np.int64)
+        window, pool = np.zeros((0, at.WINDOW), np.int64), np.zeros((0, at.PANE), np.int64)
+        return RuleState(rule, digest, number, parameters, thresholds, state, window, pool, meta)
 
     def renumbered(self, rule: Rule, number: int) -> RuleState:
         """Keep the state under the next plan, in which the rule has another place among the rules."""
@@ -101,9 +103,9 @@ class RuleState:
     def _room(self, more: int) -> None:
         wanted = self.slot_count + more
         if wanted > len(self.state):
-            grown = np.zeros((max(wanted, 2 * len(self.state)), self.state.shape[1]), np.int64)
-            grown[: self.slot_count] = self.state[: self.slot_count]
-            self.state = grown
+            self.state = _grown(self.state, self.slot_count, wanted)
+            if self.rule.window is not None:
+                self.window = _grown(self.window, self.slot_count, wanted)
 
     def enter(self, kind: str, local: I32, slot: I32, series_of_kind: int) -> None:
         """Say which series of a kind have which slots, after a restore."""
@@ -130,19 +132,18 @@ class RuleState:
         ends = NO_COLUMN
         if self.rule.schedule is not None:
             ends = np.minimum(self.rule.schedule.next_end(rows.t), FOREVER)
-        state_f = self.state.view(np.float64)
+        window_f = self.window.view(np.float64)
         done = 0
         while True:
             done, told.n = level_kernels.levels(
                 rows.row, rows.series, rows.local, rows.t, x, rows.clock, rows.offset, rows.lon_e7, rows.lat_e7,
                 rows.flag, seen, ends, released.rows.u, released.record, base, self.parameters, self.thresholds, slots,
-                self.state, state_f, self.pool, self.pool.view(np.float64), self.meta, told.out, told.outf, done, told.n,
+                self.state, self.window, window_f, self.pool, self.pool.view(np.float64), self.meta,
+                told.out, told.outf, done, told.n,
             )  # fmt: skip
             if done == rows.n:
                 return
-            grown = np.zeros((2 * len(self.pool) + 1024, at.PANE), np.int64)
-            grown[: len(self.pool)] = self.pool
-            self.pool = grown
+            self.pool = _grown(self.pool, len(self.pool), len(self.pool) + 1024)
 
     def _measure(self, rows: KindRows) -> tuple[U8, F64]:
         """Return what the rule sees (empty: every row; else 0 not seen, 1 seen, 2 hidden) and the measure."""
@@ -172,13 +173,14 @@ class RuleState:
             return
         told.room(self.slot_count)
         kernel = level_kernels.sweep if self.rule.absent_ms is None else absent_kernels.sweep
-        told.n = kernel(passed, self.parameters, self.state, self.meta, told.out, told.outf, told.n)
+        told.n = kernel(passed, self.parameters, self.state, self.window, self.meta, told.out, told.outf, told.n)
 
 
-def _width(rule: Rule) -> int:
-    if rule.absent_ms is not None:
-        return at.HEAD
-    return at.HEAD + 2 * len(rule.levels) + (at.WINDOW if rule.window is not None else 0)
+def _grown(array: Matrix, used: int, wanted: int) -> Matrix:
+    """Return an array with room for `wanted` rows or more, and the first `used` of the old one."""
+    grown = np.zeros((max(wanted, 2 * len(array)), array.shape[1]), np.int64)
+    grown[:used] = array[:used]
+    return grown
 
 
 def _parameters(rule: Rule, number: int) -> tuple[I64, F64]:

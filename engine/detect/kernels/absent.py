@@ -171,9 +171,12 @@ def expect(series: I32, local: I32, since: I64, start: int, P: I64, slots: I32, 
         meta[M_BOUND] = min(meta[M_BOUND], S[slot, DUE])
 
 
-@compiled("int64(int64, int64[::1], int64[:, ::1], int64[::1], int64[:, ::1], float64[:, ::1], int64)")
-def sweep(passed: int, P: I64, S: I64, meta: I64, out: I64, outf: F64, n: int) -> int:
-    """Raise for every sensor whose time is up before `passed`; returns the new number of outputs, of which there is room."""
+@compiled("int64(int64, int64[::1], int64[:, ::1], int64[:, ::1], int64[::1], int64[:, ::1], float64[:, ::1], int64)")
+def sweep(passed: int, P: I64, S: I64, W: I64, meta: I64, out: I64, outf: F64, n: int) -> int:  # noqa: ARG001
+    """Raise for every sensor whose time is up before `passed`; returns the new number of outputs, of which there is room.
+
+    `W` is empty: it is there so that every rule is swept by the same call.
+    """
     bound = FOREVER
     for slot in range(meta[M_SLOTS]):
         if S[slot, DUE] < passed:

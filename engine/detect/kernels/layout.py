@@ -33,20 +33,20 @@ P_CLEAR: Final = 20
 P_FOR: Final = 24
 PARAMETERS: Final = 28
 
-# State of a rule for a (sensor, kind).
-SERIES: Final = 0
-LEVEL: Final = 1
+# State of a rule for a (sensor, kind): what every reading touches stands first, in one line of the cache.
+LEVEL: Final = 0
 """Number of the open level among the declared ones, from 1; 0 for none."""
-ACTIVE: Final = 2
-"""How many `since` and `clear_since` are set."""
-SEEN: Final = 3
-"""`t` of the last reading that the rule saw (kept with max_gap only); of an absent rule the last sign of life."""
-SEEN_OFFSET: Final = 4
-DUE: Final = 5
-CAUSE: Final = 6
+ACTIVE: Final = 1
+"""How many `since` are set."""
+DUE: Final = 2
+CAUSE: Final = 3
 """What the timer due at DUE says."""
-ARMED: Final = 7
+ARMED: Final = 4
 """Number, since the start of the log, of the released row that set the timer."""
+SEEN: Final = 5
+"""`t` of the last reading that the rule saw (kept with max_gap only); of an absent rule the last sign of life."""
+SEEN_OFFSET: Final = 6
+SERIES: Final = 7
 LON: Final = 8
 """The last place of a sensor that moves, in a reading that the rule saw."""
 LAT: Final = 9
@@ -58,21 +58,30 @@ TOLD: Final = 12
 CLEAR_SINCE: Final = 13
 CLEAR_OFFSET: Final = 14
 HEAD: Final = 15
-"""Here `since` of each declared level begins, then the offset of each, then the window."""
+"""Here `since` of each declared level begins, then the offset of each."""
 
-W_BLOCK: Final = 0
-"""First row of the ring of panes in the rule's pool."""
-W_SIZE: Final = 1
-W_FIRST: Final = 2
-W_LENGTH: Final = 3
-W_HIGH: Final = 4
-"""Sum of all panes in millionths: HIGH * 2^32 + LOW."""
-W_LOW: Final = 5
-W_COUNT: Final = 6
-W_EXTREME: Final = 7
-WINDOW: Final = 8
+# Window of a rule for a (sensor, kind), int64[slots, WINDOW]. The fields of a pane, A to C, are by aggregate (high, low, count),
+# (extreme) or (first t, first value); sums are in millionths, high * 2^32 + low.
+W_END: Final = 0
+"""Start of the next pane, ms; NEVER without a present pane."""
+W_PANE: Final = 1
+"""Number of the present pane, whose fields follow."""
+W_A: Final = 2
+W_B: Final = 3
+W_C: Final = 4
+W_HIGH: Final = 5
+"""Over all panes: sum, or the t and value of the first reading, ..."""
+W_LOW: Final = 6
+W_COUNT: Final = 7
+W_EXTREME: Final = 8
+W_BLOCK: Final = 9
+"""First row in the rule's pool of the ring of panes before the present one."""
+W_SIZE: Final = 10
+W_FIRST: Final = 11
+W_LENGTH: Final = 12
+WINDOW: Final = 13
 
-# A pane: its number and three fields by aggregate: (high, low, count) | (extreme) | (first t, first value).
+# A pane in the pool: its number and its fields.
 PANE: Final = 4
 
 # Counters of a rule, int64[META].

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from engine.detect.kernels.compiled import FOREVER, NEVER, compiled, inlined
+from engine.detect.kernels.compiled import FOREVER, NEVER, called, compiled, inlined
 from engine.detect.kernels.layout import (
     ACTIVE,
     ARMED,
@@ -13,9 +13,9 @@ from engine.detect.kernels.layout import (
     BY_READING,
     BY_SCHEDULE,
     CAUSE,
+    CLEARED,
     CLEAR_OFFSET,
     CLEAR_SINCE,
-    CLEARED,
     DOWNGRADED,
     DUE,
     ESCALATED,
@@ -75,13 +75,18 @@ from engine.detect.kernels.layout import (
     STILL_MS,
     TIMER,
     TOLD,
+    W_A,
+    W_B,
     W_BLOCK,
+    W_C,
     W_COUNT,
+    W_END,
     W_EXTREME,
     W_FIRST,
     W_HIGH,
     W_LENGTH,
     W_LOW,
+    W_PANE,
     W_SIZE,
 )
 from engine.detect.kernels.order import JUDGEMENT, MOVED
@@ -143,10 +148,10 @@ def millionths(high: int, low: int) -> float:
     return -value if negative else value
 
 
-@inlined
-def grow(S: I64, slot: int, w: int, pool: I64, meta: I64) -> None:
+@called
+def grow(W: I64, slot: int, pool: I64, meta: I64) -> None:
     """Move the ring of panes of a slot into a block twice as large (or give it its first)."""
-    size = S[slot, w + W_SIZE]
+    size = W[slot, W_SIZE]
     wanted = SMALLEST_BLOCK if size == 0 else 2 * size
     order = 0
     while (1 << order) < wanted:
@@ -158,130 +163,146 @@ def grow(S: I64, slot: int, w: int, pool: I64, meta: I64) -> None:
         block = meta[M_POOL]
         meta[M_POOL] = block + wanted
     if size > 0:
-        old = S[slot, w + W_BLOCK]
-        first = S[slot, w + W_FIRST]
-        for i in range(S[slot, w + W_LENGTH]):
+        old = W[slot, W_BLOCK]
+        first = W[slot, W_FIRST]
+        for i in range(W[slot, W_LENGTH]):
             source = old + ((first + i) & (size - 1))
             for f in range(4):
                 pool[block + i, f] = pool[source, f]
         pool[old, 0] = meta[M_FREE + order - 1]
         meta[M_FREE + order - 1] = old
-    S[slot, w + W_BLOCK] = block
-    S[slot, w + W_SIZE] = wanted
-    S[slot, w + W_FIRST] = 0
+    W[slot, W_BLOCK] = block
+    W[slot, W_SIZE] = wanted
+    W[slot, W_FIRST] = 0
 
 
-@inlined
-def empty(S: I64, slot: int, w: int) -> None:
-    """Empty the window of a slot; its block stays."""
-    S[slot, w + W_FIRST] = 0
-    S[slot, w + W_LENGTH] = 0
-    S[slot, w + W_HIGH] = 0
-    S[slot, w + W_LOW] = 0
-    S[slot, w + W_COUNT] = 0
+@called
+def empty(W: I64, slot: int) -> None:
+    """Empty a window; its block stays."""
+    W[slot, W_END] = NEVER
+    W[slot, W_LENGTH] = 0
+    W[slot, W_FIRST] = 0
+    W[slot, W_HIGH] = 0
+    W[slot, W_LOW] = 0
+    W[slot, W_COUNT] = 0
 
 
-@inlined
-def aggregate(P: I64, S: I64, SF: F64, slot: int, w: int, pool: I64, poolf: F64, meta: I64, t: int, x: float) -> float:
-    """Put one value into the window of a slot and return the aggregate at `t`; NaN for null. The pool has room."""
-    agg = P[P_AGG]
-    pane = t // P[P_STEP]
-    block = S[slot, w + W_BLOCK]
-    size = S[slot, w + W_SIZE]
-    first = S[slot, w + W_FIRST]
-    length = S[slot, w + W_LENGTH]
-    summed = agg == SUM or agg == MEAN
-    extreme = agg == MIN or agg == MAX
-    stale_extreme = False
-    while length > 0:
+@called
+def expire(agg: int, oldest: int, W: I64, slot: int, pool: I64) -> bool:
+    """Drop the panes of the ring before `oldest`; returns whether an extreme may have gone with them."""
+    block = W[slot, W_BLOCK]
+    size = W[slot, W_SIZE]
+    first = W[slot, W_FIRST]
+    length = W[slot, W_LENGTH]
+    before = length
+    while length > 0 and pool[block + first, 0] < oldest:
         row = block + first
-        if pool[row, 0] > pane - P[P_PANES]:
-            break
-        if summed:
-            S[slot, w + W_HIGH] -= pool[row, 1]
-            S[slot, w + W_LOW] -= pool[row, 2]
-            S[slot, w + W_COUNT] -= pool[row, 3]
-        elif agg == COUNT:
-            S[slot, w + W_COUNT] -= pool[row, 3]
-        elif extreme and poolf[row, 1] == SF[slot, w + W_EXTREME]:
-            stale_extreme = True
+        if agg <= MEAN:
+            if agg != COUNT:
+                W[slot, W_HIGH] -= pool[row, 1]
+                W[slot, W_LOW] -= pool[row, 2]
+            W[slot, W_COUNT] -= pool[row, 3]
         first = (first + 1) & (size - 1)
         length -= 1
-    S[slot, w + W_FIRST] = first
-    S[slot, w + W_LENGTH] = length
-    fresh = length == 0 or pool[block + ((first + length - 1) & (size - 1)), 0] != pane
-    if fresh:
-        if length == size:
-            grow(S, slot, w, pool, meta)
-            block = S[slot, w + W_BLOCK]
-            size = S[slot, w + W_SIZE]
-            first = 0
-        S[slot, w + W_LENGTH] = length + 1
-        length += 1
-    row = block + ((first + length - 1) & (size - 1))
-    if fresh:
-        pool[row, 0] = pane
-        pool[row, 1] = 0
-        pool[row, 2] = 0
-        pool[row, 3] = 0
-    if summed:
+    W[slot, W_FIRST] = first
+    W[slot, W_LENGTH] = length
+    return bool(length < before)
+
+
+@called
+def turn(
+    agg: int, pane: int, panes: int, step: int, W: I64, WF: F64, slot: int, pool: I64, poolf: F64, meta: I64
+) -> None:
+    """Close the present pane and begin `pane`; what is too old goes. The pool has room."""
+    if W[slot, W_END] != NEVER:
+        if W[slot, W_LENGTH] == W[slot, W_SIZE]:
+            grow(W, slot, pool, meta)
+        row = W[slot, W_BLOCK] + ((W[slot, W_FIRST] + W[slot, W_LENGTH]) & (W[slot, W_SIZE] - 1))
+        W[slot, W_LENGTH] += 1
+        pool[row, 0] = W[slot, W_PANE]
+        pool[row, 1] = W[slot, W_A]
+        pool[row, 2] = W[slot, W_B]
+        pool[row, 3] = W[slot, W_C]
+    gone = expire(agg, pane - panes + 1, W, slot, pool)
+    W[slot, W_PANE] = pane
+    W[slot, W_END] = (pane + 1) * step
+    W[slot, W_A] = 0
+    W[slot, W_B] = 0
+    W[slot, W_C] = 0
+    length = W[slot, W_LENGTH]
+    if agg == MIN or agg == MAX:
+        WF[slot, W_A] = np.inf if agg == MIN else -np.inf
+        if gone or length == 0:
+            best = WF[slot, W_A]
+            for i in range(length):
+                other = poolf[W[slot, W_BLOCK] + ((W[slot, W_FIRST] + i) & (W[slot, W_SIZE] - 1)), 1]
+                best = min(best, other) if agg == MIN else max(best, other)
+            WF[slot, W_EXTREME] = best
+    elif agg >= DELTA:
+        W[slot, W_A] = NEVER
+        W[slot, W_HIGH] = NEVER
+        if length > 0:
+            first = W[slot, W_BLOCK] + W[slot, W_FIRST]
+            W[slot, W_HIGH] = pool[first, 1]
+            WF[slot, W_LOW] = poolf[first, 2]
+
+
+@inlined
+def aggregate(agg: int, boolean: bool, W: I64, WF: F64, slot: int, t: int, x: float) -> float:
+    """Put one value into the present pane and return the aggregate; NaN for null."""
+    if agg == COUNT:
+        if not boolean or x != 0.0:
+            W[slot, W_C] += 1
+            W[slot, W_COUNT] += 1
+        return float(W[slot, W_COUNT])
+    if agg <= MEAN:
         scaled = np.int64(np.rint(x * 1e6))
         high = scaled >> LOW_BITS
         low = scaled & LOW_MASK
-        pool[row, 1] += high
-        pool[row, 2] += low
-        pool[row, 3] += 1
-        high += S[slot, w + W_HIGH]
-        low += S[slot, w + W_LOW]
-        count = S[slot, w + W_COUNT] + 1
-        S[slot, w + W_HIGH] = high
-        S[slot, w + W_LOW] = low
-        S[slot, w + W_COUNT] = count
+        W[slot, W_A] += high
+        W[slot, W_B] += low
+        W[slot, W_C] += 1
+        high += W[slot, W_HIGH]
+        low += W[slot, W_LOW]
+        count = W[slot, W_COUNT] + 1
+        W[slot, W_HIGH] = high
+        W[slot, W_LOW] = low
+        W[slot, W_COUNT] = count
         total = millionths(high + (low >> LOW_BITS), low & LOW_MASK)
         return total if agg == SUM else total / count
-    if agg == COUNT:
-        one = 1 if P[P_BOOLEAN] == 0 or x != 0.0 else 0
-        pool[row, 3] += one
-        S[slot, w + W_COUNT] += one
-        return float(S[slot, w + W_COUNT])
-    if extreme:
-        if fresh or (agg == MAX and x > poolf[row, 1]) or (agg == MIN and x < poolf[row, 1]):
-            poolf[row, 1] = x
-        if stale_extreme or length == 1:
-            best = poolf[row, 1]
-            for i in range(length - 1):
-                other = poolf[block + ((first + i) & (size - 1)), 1]
-                if (agg == MAX and other > best) or (agg == MIN and other < best):
-                    best = other
-        else:
-            best = SF[slot, w + W_EXTREME]
-            if (agg == MAX and x > best) or (agg == MIN and x < best):
-                best = x
-        SF[slot, w + W_EXTREME] = best
-        return best
-    if fresh:
-        pool[row, 1] = t
-        poolf[row, 2] = x
-    start = block + first
-    delta = x - poolf[start, 2]
+    if agg == MIN:
+        WF[slot, W_A] = min(WF[slot, W_A], x)
+        WF[slot, W_EXTREME] = min(WF[slot, W_EXTREME], x)
+        return WF[slot, W_EXTREME]
+    if agg == MAX:
+        WF[slot, W_A] = max(WF[slot, W_A], x)
+        WF[slot, W_EXTREME] = max(WF[slot, W_EXTREME], x)
+        return WF[slot, W_EXTREME]
+    if W[slot, W_A] == NEVER:
+        W[slot, W_A] = t
+        WF[slot, W_B] = x
+        if W[slot, W_HIGH] == NEVER:
+            W[slot, W_HIGH] = t
+            WF[slot, W_LOW] = x
+    delta = x - WF[slot, W_LOW]
     if agg == DELTA:
         return delta
-    elapsed = t - pool[start, 1]
+    elapsed = t - W[slot, W_HIGH]
     if elapsed == 0:
         return np.nan
     return delta / (elapsed / 60000.0)
 
 
-@inlined
+@called
 def unset(S: I64, slot: int, levels: int) -> None:
     """Unset every `since` and `clear_since`."""
     S[slot, ACTIVE] = 0
     S[slot, CLEAR_SINCE] = NEVER
-    for l in range(levels):
-        S[slot, HEAD + l] = NEVER
+    for number in range(levels):
+        S[slot, HEAD + number] = NEVER
 
 
-@inlined
+@called
 def tell(P: I64, S: I64, slot: int, out: I64, outf: F64, n: int, code: int, level: int, previous: int, t: int) -> None:
     """Write what a row or timer says about the slot's episode; the caller adds the rest."""
     out[n, O_RULE] = P[P_RULE]
@@ -296,11 +317,11 @@ def tell(P: I64, S: I64, slot: int, out: I64, outf: F64, n: int, code: int, leve
     outf[n, O_VALUE] = np.nan
 
 
-@inlined
-def fire(P: I64, S: I64, slot: int, w: int, out: I64, outf: F64, n: int) -> int:
-    """Let the timer of a slot fire: state is forgotten and an open alert cleared. Returns the new number of outputs."""
+@called
+def fire(P: I64, S: I64, slot: int, out: I64, outf: F64, n: int) -> int:
+    """Let the timer of a slot fire: `since` is forgotten and an open alert cleared. Returns the number of outputs."""
     due = S[slot, DUE]
-    levels = P[P_LEVELS]
+    told = 0
     if S[slot, LEVEL] > 0:
         S[slot, SEQ] += 1
         tell(P, S, slot, out, outf, n, CLEARED, 0, S[slot, LEVEL], due)
@@ -314,21 +335,18 @@ def fire(P: I64, S: I64, slot: int, w: int, out: I64, outf: F64, n: int) -> int:
         out[n, O_ARMED] = S[slot, ARMED]
         out[n, O_ROW] = -1
         S[slot, LEVEL] = 0
-        n += 1
-    unset(S, slot, levels)
-    if P[P_AGG] >= 0:
-        empty(S, slot, w)
+        told = 1
+    unset(S, slot, P[P_LEVELS])
     S[slot, DUE] = FOREVER
-    return n
+    return told
 
 
-@inlined
-def opened(P: I64, S: I64, series: int, meta: I64, w: int) -> int:
+@called
+def opened(P: I64, S: I64, W: I64, series: int, meta: I64) -> int:
     """Make a slot for a (sensor, kind) that the rule had not seen. The state has room."""
     slot = meta[M_SLOTS]
     meta[M_SLOTS] = slot + 1
-    for f in range(S.shape[1]):
-        S[slot, f] = 0
+    S[slot, :] = 0
     S[slot, SERIES] = series
     S[slot, SEEN] = NEVER
     S[slot, SEEN_OFFSET] = NO_OFFSET
@@ -336,7 +354,18 @@ def opened(P: I64, S: I64, series: int, meta: I64, w: int) -> int:
     S[slot, LON] = NO_PLACE
     S[slot, LAT] = NO_PLACE
     unset(S, slot, P[P_LEVELS])
+    if P[P_AGG] >= 0:
+        W[slot, :] = 0
+        W[slot, W_END] = NEVER
     return slot
+
+
+@inlined
+def clears(P: I64, C: F64, number: int, x: float) -> bool:
+    """Judge `clear` of a level; without one it is "not set"."""
+    if P[P_CLEAR + number] < 0:
+        return not holds(P[P_SET + number], x, C[number])
+    return holds(P[P_CLEAR + number], x, C[4 + number])
 
 
 @inlined
@@ -346,18 +375,18 @@ def judge(P: I64, C: F64, S: I64, slot: int, t: int, x: float, offset: int) -> i
     level = S[slot, LEVEL]
     reached = 0
     active = 0
-    for l in range(levels):
-        if holds(P[P_SET + l], x, C[l]):
+    for number in range(levels):
+        if holds(P[P_SET + number], x, C[number]):
             active += 1
-            since = S[slot, HEAD + l]
+            since = S[slot, HEAD + number]
             if since == NEVER:
                 since = t
-                S[slot, HEAD + l] = t
-                S[slot, HEAD + levels + l] = offset
-            if t - since >= P[P_FOR + l]:
-                reached = l + 1
+                S[slot, HEAD + number] = t
+                S[slot, HEAD + levels + number] = offset
+            if t - since >= P[P_FOR + number]:
+                reached = number + 1
         else:
-            S[slot, HEAD + l] = NEVER
+            S[slot, HEAD + number] = NEVER
     S[slot, ACTIVE] = active
     if reached > level:
         S[slot, CLEAR_SINCE] = NEVER
@@ -382,17 +411,25 @@ def judge(P: I64, C: F64, S: I64, slot: int, t: int, x: float, offset: int) -> i
 
 
 @inlined
-def clears(P: I64, C: F64, l: int, x: float) -> bool:
-    """Judge `clear` of a level; without one it is "not set"."""
-    if P[P_CLEAR + l] < 0:
-        return not holds(P[P_SET + l], x, C[l])
-    return holds(P[P_CLEAR + l], x, C[4 + l])
+def arm(P: I64, S: I64, slot: int, at: int, end: int, meta: I64) -> None:
+    """Set the timer of silence from `at`, or of the schedule's `end` if that is sooner (quiet goes first)."""
+    due = FOREVER
+    S[slot, CAUSE] = BY_QUIET
+    if P[P_QUIET] >= 0:
+        due = at + P[P_QUIET]
+    if end < due:
+        due = end
+        S[slot, CAUSE] = BY_SCHEDULE
+    S[slot, DUE] = due
+    meta[M_BOUND] = min(meta[M_BOUND], due)
 
 
 @compiled(
-    "UniTuple(int64, 2)(int32[::1], int32[::1], int32[::1], int64[::1], float64[::1], int64[::1], int64[::1], int32[::1], "
-    "int32[::1], uint8[::1], uint8[::1], int64[::1], int64[::1], int32[::1], int64, int64[::1], float64[::1], int32[::1], "
-    "int64[:, ::1], float64[:, ::1], int64[:, ::1], float64[:, ::1], int64[::1], int64[:, ::1], float64[:, ::1], int64, int64)"
+    "UniTuple(int64, 2)("
+    "int32[::1], int32[::1], int32[::1], int64[::1], float64[::1], int64[::1], int64[::1], int32[::1], int32[::1], "
+    "uint8[::1], uint8[::1], int64[::1], int64[::1], int32[::1], int64, int64[::1], float64[::1], int32[::1], "
+    "int64[:, ::1], int64[:, ::1], float64[:, ::1], int64[:, ::1], float64[:, ::1], int64[::1], int64[:, ::1], "
+    "float64[:, ::1], int64, int64)"
 )
 def levels(
     row: I32,
@@ -414,7 +451,8 @@ def levels(
     C: F64,
     slots: I32,
     S: I64,
-    SF: F64,
+    W: I64,
+    WF: F64,
     pool: I64,
     poolf: F64,
     meta: I64,
@@ -425,19 +463,27 @@ def levels(
 ) -> tuple[int, int]:
     """Judge the rows of one kind by one rule, in order of release.
 
-    Columns are those of engine.detect.released.KindRows; `x` is the measure. `seen` is empty (all are) or 0 not seen, 1
-    seen, 2 hidden; `end` is empty or the schedule's first end not before `t`; `u` and `record` stand in order of release
-    and `base` is the number of their first row since the start of the log. Begins at row `first` with `n` outputs, and
+    Columns are those of engine.detect.seen.KindRows; `x` is the measure. `seen` is empty (all are) or 0 not seen, 1 seen,
+    2 hidden; `end` is empty or the schedule's first end not before `t`; `u` and `record` stand in order of release and
+    `base` is the number of their first row since the start of the log. Begins at row `first` with `n` outputs, and
     returns (the row where it stopped, outputs): it stops early when the pool of panes has no room left. State and
     outputs must have room for a new slot and two outputs a row.
     """
-    w = HEAD + 2 * P[P_LEVELS]
-    windowed = P[P_AGG] >= 0
+    agg = P[P_AGG]
+    windowed = agg >= 0
+    boolean = P[P_BOOLEAN] == 1
+    step = P[P_STEP]
+    panes = P[P_PANES]
+    gap = P[P_GAP]
+    keeps = P[P_KEEPS] == 1
     timed = P[P_QUIET] >= 0 or P[P_SCHEDULED] == 1
+    lowest = P[P_SET]
+    threshold = C[0]
+    chosen = len(seen) > 0
     for j in range(first, len(t)):
         if flag[j] & JUDGEMENT:
             continue
-        if len(seen) > 0 and seen[j] != 1:
+        if chosen and seen[j] != 1:
             meta[M_HIDDEN] += seen[j] >> 1
             continue
         value = x[j]
@@ -446,19 +492,20 @@ def levels(
             continue
         slot = slots[local[j]]
         if slot < 0:
-            if P[P_KEEPS] == 0 and not flag[j] & MOVED and not holds(P[P_SET], value, C[0]):
+            if not keeps and not flag[j] & MOVED and not holds(lowest, value, threshold):
                 continue
-            slot = opened(P, S, series[j], meta, w)
+            slot = opened(P, S, W, series[j], meta)
             slots[local[j]] = slot
         at = t[j]
-        due = S[slot, DUE]
-        if due != FOREVER:
+        if S[slot, DUE] != FOREVER:
             armed = S[slot, ARMED] - base
             passed = u[row[j]] if armed >= 0 and record[armed] == record[row[j]] else clock[j]
-            if due < passed:
-                n = fire(P, S, slot, w, out, outf, n)
-        if P[P_GAP] >= 0:
-            if S[slot, SEEN] != NEVER and at - S[slot, SEEN] > P[P_GAP]:
+            if S[slot, DUE] < passed:
+                n += fire(P, S, slot, out, outf, n)
+                if windowed:
+                    empty(W, slot)
+        if gap >= 0:
+            if S[slot, SEEN] != NEVER and at - S[slot, SEEN] > gap:
                 unset(S, slot, P[P_LEVELS])
             S[slot, SEEN] = at
         if flag[j] & MOVED:
@@ -466,46 +513,39 @@ def levels(
             S[slot, LAT] = lat[j]
         S[slot, SEEN_OFFSET] = offset[j]
         if timed:
-            due = FOREVER
-            if P[P_QUIET] >= 0:
-                due = max(at, clock[j]) + P[P_QUIET]
-                S[slot, CAUSE] = BY_QUIET
-            if len(end) > 0 and end[j] < due:
-                due = end[j]
-                S[slot, CAUSE] = BY_SCHEDULE
-            S[slot, DUE] = due
+            arm(P, S, slot, max(at, clock[j]), end[j] if len(end) > 0 else FOREVER, meta)
             S[slot, ARMED] = base + row[j]
-            meta[M_BOUND] = min(meta[M_BOUND], due)
         if windowed:
-            size = S[slot, w + W_SIZE]
-            if meta[M_POOL] + 2 * max(size, SMALLEST_BLOCK) > len(pool):
-                return j, n
-            value = aggregate(P, S, SF, slot, w, pool, poolf, meta, at, value)
+            if at >= W[slot, W_END]:
+                if meta[M_POOL] + 2 * max(W[slot, W_SIZE], SMALLEST_BLOCK) > len(pool):
+                    return j, n
+                turn(agg, at // step, panes, step, W, WF, slot, pool, poolf, meta)
+            value = aggregate(agg, boolean, W, WF, slot, at, value)
         previous = S[slot, LEVEL]
-        if previous == 0 and S[slot, ACTIVE] == 0 and not holds(P[P_SET], value, C[0]):
+        if previous == 0 and S[slot, ACTIVE] == 0 and not holds(lowest, value, threshold):
             continue
         code = 0
         if not np.isnan(value):
             code = judge(P, C, S, slot, at, value, offset[j])
-        level = S[slot, LEVEL]
         if code == 0 and (previous == 0 or at - S[slot, TOLD] < STILL_MS):
             continue
+        level = S[slot, LEVEL]
         if code == RAISED_:
             S[slot, RAISED] = at
             S[slot, SEQ] = 0
         elif code != 0:
             S[slot, SEQ] += 1
-        tell(P, S, slot, out, outf, n, code if code != 0 else STILL, level, previous, at)
         S[slot, TOLD] = at
+        tell(P, S, slot, out, outf, n, code if code != 0 else STILL, level, previous, at)
         out[n, O_EVENT] = row[j] + record[row[j]]
         out[n, O_PHASE] = READING
         out[n, O_DUE] = 0
         out[n, O_CAUSE] = BY_READING
         out[n, O_LAST] = offset[j]
         out[n, O_FIRST] = offset[j]
-        if code == RAISED_ or code == ESCALATED:
+        if code == RAISED_ or code == ESCALATED:  # noqa: SIM109
             out[n, O_FIRST] = S[slot, HEAD + P[P_LEVELS] + level - 1]
-        elif code == DOWNGRADED or code == CLEARED:
+        elif code == DOWNGRADED or code == CLEARED:  # noqa: SIM109
             out[n, O_FIRST] = S[slot, CLEAR_OFFSET]
         if level > 0:
             out[n, O_SINCE] = S[slot, HEAD + level - 1]
@@ -518,16 +558,15 @@ def levels(
     return len(t), n
 
 
-@compiled(
-    "int64(int64, int64[::1], int64[:, ::1], int64[::1], int64[:, ::1], float64[:, ::1], int64)"
-)
-def sweep(passed: int, P: I64, S: I64, meta: I64, out: I64, outf: F64, n: int) -> int:
+@compiled("int64(int64, int64[::1], int64[:, ::1], int64[:, ::1], int64[::1], int64[:, ::1], float64[:, ::1], int64)")
+def sweep(passed: int, P: I64, S: I64, W: I64, meta: I64, out: I64, outf: F64, n: int) -> int:
     """Fire every timer of a rule that is due before `passed`; returns the new number of outputs, of which there is room."""
-    w = HEAD + 2 * P[P_LEVELS]
     bound = FOREVER
     for slot in range(meta[M_SLOTS]):
         if S[slot, DUE] < passed:
-            n = fire(P, S, slot, w, out, outf, n)
+            n += fire(P, S, slot, out, outf, n)
+            if P[P_AGG] >= 0:
+                empty(W, slot)
         else:
             bound = min(bound, S[slot, DUE])
     meta[M_BOUND] = bound

@@ -7,11 +7,36 @@ import numpy.typing as npt
 from numba import types
 
 from engine.detect.decode.words import HIGHS, NEWLINES, ONES, load8, trailing_zeros
-from engine.detect.kernels.compiled import compiled
+from engine.detect.kernels.compiled import compiled, inlined
 
 Int64 = npt.NDArray[np.int64]
 _BYTES = types.Array(types.uint8, 1, "C", readonly=True)
 _int64 = types.int64[::1]
+
+
+@inlined
+def next_newline(data: npt.NDArray[np.uint8], position: int, used: int) -> int:
+    """Return the position of the next newline, `used` if there is none; looks at 64 bytes at a time."""
+    while position < used:
+        block = np.uint64(0)
+        for word in range(8):
+            block |= newlines(data, position + 8 * word)
+        if block == 0:
+            position += 64
+            continue
+        marks = newlines(data, position)
+        while marks == 0:
+            position += 8
+            marks = newlines(data, position)
+        return min(position + (trailing_zeros(marks) >> 3), used)
+    return used
+
+
+@inlined
+def newlines(data: npt.NDArray[np.uint8], position: int) -> np.uint64:
+    """Mark the newlines among eight bytes; the lowest mark is right."""
+    word = load8(data, position) ^ NEWLINES
+    return (word - ONES) & ~word & HIGHS
 
 
 @compiled(types.int64(_BYTES, types.int64, types.int64, _int64, _int64, _int64, _int64))
@@ -25,15 +50,7 @@ def split(
     """
     begin, number, found = state[0], state[1], state[2]
     while begin < used and found < len(start):
-        position = begin
-        newline = used
-        while position < used:
-            word = load8(data, position) ^ NEWLINES
-            marks = (word - ONES) & ~word & HIGHS
-            if marks != 0:
-                newline = min(position + (trailing_zeros(marks) >> 3), used)
-                break
-            position += 8
+        newline = next_newline(data, begin, used)
         number += 1
         position = begin
         while position < newline and (data[position] == 32 or data[position] == 9 or data[position] == 13):
