@@ -60,8 +60,8 @@ class Run:
 
 def cpu_s() -> float:
     """CPU seconds of this process, its threads and its children, user and system."""
-    times = os.times()
-    return times.user + times.system + times.children_user + times.children_system
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in used)
 
 
 def detect(made: readings.Files) -> Run:
