@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from base64 import b32encode
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, Row, Select, Table, bindparam, delete, insert, select, update
 
 from engine.casework import schema
-from engine.casework.model import CaseState, Event, OrderState, State, WorkOrder
+from engine.casework.model import MOVES, CaseState, Event, OrderState, State, WorkOrder
 from engine.casework.projection import step
 from engine.casework.story import outbox_payload
 
@@ -67,6 +68,7 @@ class Desk:
         self.rows: dict[Table, list[dict[str, Any]]] = {}
         self.events = 0
         self._prefixes: set[str] = set()
+        self._made: Counter[str] = Counter()
         self._stored_cases: set[str] = set()
         self._stored_keys: dict[str, str] = {}
         self._stored_timers: dict[tuple[str, str], int] = {}
@@ -172,6 +174,7 @@ class Desk:
         step(case, event)
         self._changed_cases.add(case.id)
         self.events += 1
+        self._made[event.move] += event.move in MOVES
         row = {name: getattr(event, name) for name in event.__struct_fields__}
         self.add(schema.case_event, row | {"data": _json(event.data)})
         payload = outbox_payload(case, event)
@@ -220,6 +223,7 @@ class Desk:
         self._flush_timers()
         for table in tuple(self.rows):
             self._insert(table)
+        self._flush_totals()
 
     def _insert(self, table: Table) -> None:
         rows = self.rows.pop(table, None)
@@ -257,6 +261,13 @@ class Desk:
         if fresh:
             self.db.execute(insert(schema.episode), fresh)
         self._update(schema.episode, ("id",), [rows[name] for name in changed if name in self._stored_episodes])
+
+    def _flush_totals(self) -> None:
+        columns = schema.move_total.c
+        for move, number in sorted((+self._made).items()):
+            more = update(schema.move_total).where(columns.move == move).values(number=columns.number + number)
+            if self.db.execute(more).rowcount == 0:
+                self.db.execute(insert(schema.move_total), [{"move": move, "number": number}])
 
     def _flush_timers(self) -> None:
         gone = sorted(key for key, due in self._stored_timers.items() if self.timers.get(key) != due)

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, fun
 from engine.casework.counter import allowed
 from engine.casework.desk import Desk
 from engine.casework.errors import Refused
-from engine.casework.model import CLOSED_STATES, LEVEL_OF, CaseState, Event, level_name
+from engine.casework.model import CLOSED_STATES, LEVEL_OF, OPEN_STATES, CaseState, Event, level_name
 from engine.casework.people import CONTACT_ROLES, Actor, Role, alerts_visible, cases_visible, visible
 from engine.casework.projection import step
 from engine.casework.schema import (
@@ -20,6 +20,7 @@ from engine.casework.schema import (
     cases,
     change,
     episode,
+    move_total,
     outbox,
     quarantine,
     work_order,
@@ -274,10 +275,10 @@ def recent_changes(db: Connection, actor: Actor, after: int, limit: int) -> list
 def count(db: Connection) -> Counts:
     """Return figures for metrics; closed cases are not among them."""
     number = func.count()
-    ended = [str(state) for state in sorted(CLOSED_STATES)]
-    by_state = select(cases.c.state, cases.c.level, number).where(cases.c.state.not_in(ended))
+    going = [str(state) for state in sorted(OPEN_STATES)]
+    by_state = select(cases.c.state, cases.c.level, number).where(cases.c.state.in_(going))
     by_rule = select(episode.c.rule, episode.c.level, number).where(episode.c.level > 0)
-    by_move = select(case_event.c.move, number).group_by(case_event.c.move)
+    by_move = select(move_total.c.move, move_total.c.number)
     by_reason = select(quarantine.c.reason, number).group_by(quarantine.c.reason)
     pending = select(number).select_from(outbox).where(outbox.c.position.is_(None))
     return Counts(

@@ -33,6 +33,7 @@ _COMPARED: dict[Table, tuple[str, ...]] = {
     schema.work_order: ("case", "n"),
     schema.case_event: ("case", "seq"),
     schema.case_key: ("key",),
+    schema.move_total: ("move",),
     schema.episode: ("id",),
     schema.report: ("id",),
     schema.timer: ("case", "name"),

@@ -151,7 +151,7 @@ case_event = Table(
     metadata,
     Column("case", _CaseId, ForeignKey("cases.id"), primary_key=True),
     Column("seq", Integer, primary_key=True, autoincrement=False),
-    Column("move", String(32), nullable=False, index=True),
+    Column("move", String(32), nullable=False),
     Column("actor", Text, nullable=False),
     Column("role", String(16), nullable=False),
     Column("person", Boolean, nullable=False),
@@ -159,6 +159,14 @@ case_event = Table(
     Column("note", Text),
     Column("data", Text, nullable=False),
     Column("position", BigInteger, nullable=False),
+)
+
+# how often each move was made, counted with the events, so that figures need not read them all
+move_total = Table(
+    "move_total",
+    metadata,
+    Column("move", String(32), primary_key=True),
+    Column("number", BigInteger, nullable=False),
 )
 
 # a row is the right to gather what has this key: no two open cases can have it

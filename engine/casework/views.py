@@ -169,7 +169,7 @@ class AlertCount(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True):
-    """Figures for /metrics. `moves` are totals of case_event by move."""
+    """Figures for /metrics. `moves` says how often each move was ever made."""
 
     cases: list[CaseCount]
     alerts: list[AlertCount]

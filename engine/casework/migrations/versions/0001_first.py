@@ -56,6 +56,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("partition", name=op.f("pk_mark")),
     )
     op.create_table(
+        "move_total",
+        sa.Column("move", sa.String(length=32), nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("move", name=op.f("pk_move_total")),
+    )
+    op.create_table(
         "outbox",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("position", sa.BigInteger(), nullable=True),
@@ -173,7 +179,6 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["case"], ["cases.id"], name=op.f("fk_case_event_case")),
         sa.PrimaryKeyConstraint("case", "seq", name=op.f("pk_case_event")),
     )
-    op.create_index(op.f("ix_case_event_move"), "case_event", ["move"], unique=False)
     op.create_table(
         "case_key",
         sa.Column("key", sa.String(length=255), nullable=False),
