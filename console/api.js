@@ -46,6 +46,7 @@ export const newKey = () => Array.from(crypto.getRandomValues(new Uint8Array(16)
 export const me = () => ask("GET", "/api/v1/me");
 export const status = () => ask("GET", "/api/v1/status");
 export const rules = () => ask("GET", "/api/v1/rules");
+export const categories = () => ask("GET", "/api/v1/categories");
 export const grids = (level) => ask("GET", `/api/v1/grids.geojson${query({ level })}`);
 export const cases = (values) => ask("GET", `/api/v1/cases${query(values)}`);
 export const oneCase = (id) => ask("GET", `/api/v1/cases/${encodeURIComponent(id)}`);

@@ -214,19 +214,28 @@ function speak() {
   drawStatus();
 }
 
-function openReport() {
-  const [lon, lat] = map.centre();
+let reportedAt = null;
+
+async function openReport() {
+  view("map");
+  $("ask").hidden = false;
+  reportedAt = await map.ask();
+  $("ask").hidden = true;
+  if (!reportedAt) return;
+  const [lon, lat] = reportedAt;
   $("report-place").textContent = say("place_is", { lon: lon.toFixed(5), lat: lat.toFixed(5) });
-  const known = new Map([...state.cases.values()].map((one) => [one.category, one.category_title]));
-  $("categories").replaceChildren(...[...known].map(([code, title]) => el("option", { value: code }, title)));
+  if (!$("report-category").children.length) {
+    const { categories } = await api.categories();
+    $("report-category").replaceChildren(...categories.map(({ code, title }) => el("option", { value: code }, `${title}（${code}）`)));
+  }
   $("report-fault").textContent = "";
   $("report-dialog").showModal();
 }
 
 async function sendReport(event) {
   event.preventDefault();
-  const [lon, lat] = map.centre();
-  const body = { category: $("report-category").value.trim(), text: $("report-text").value.trim(), lon: Number(lon.toFixed(7)), lat: Number(lat.toFixed(7)) };
+  const [lon, lat] = reportedAt;
+  const body = { category: $("report-category").value, text: $("report-text").value.trim(), lon: Number(lon.toFixed(7)), lat: Number(lat.toFixed(7)) };
   if ($("report-name").value.trim()) body.contact_name = $("report-name").value.trim();
   if ($("report-phone").value.trim()) body.contact_phone = $("report-phone").value.trim();
   try {
@@ -266,7 +275,8 @@ function listen() {
   $("report-cancel").addEventListener("click", () => $("report-dialog").close());
   $("report-dialog").querySelector("form").addEventListener("submit", sendReport);
   document.addEventListener("keydown", (event) => {
-    if (event.key === "Escape" && story.id && !document.querySelector("dialog[open]")) story.close();
+    if (event.key === "Escape" && map.asking) map.answer(null);
+    else if (event.key === "Escape" && story.id && !document.querySelector("dialog[open]")) story.close();
   });
 }
 
@@ -295,6 +305,7 @@ async function start() {
     signIn();
     return;
   }
+  $("report").hidden = state.caller.role !== "operator";
   speak();
   await loadStatus();
   map.locate(state.status.bounds);

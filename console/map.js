@@ -110,6 +110,22 @@ export class CityMap {
     return this.view.place(this.view.width / 2, this.view.height / 2);
   }
 
+  // ask for a place: the next click answers it; null when it was called off
+  ask() {
+    this.answer(null);
+    this.canvas.parentElement.classList.add("asking");
+    this.canvas.focus();
+    return new Promise((resolve) => {
+      this.asking = resolve;
+    });
+  }
+
+  answer(place) {
+    this.asking?.(place);
+    this.asking = null;
+    this.canvas.parentElement.classList.remove("asking");
+  }
+
   zoom(factor, px, py) {
     this.view.zoom(factor, px, py);
     this.moved();
@@ -332,7 +348,9 @@ export class CityMap {
       return undefined;
     });
     const up = (event) => {
-      if (pointers.delete(event.pointerId) && travelled < 6 && event.type === "pointerup") this.picked(this.under(...at(event)));
+      if (!pointers.delete(event.pointerId) || travelled >= 6 || event.type !== "pointerup") return;
+      if (this.asking) this.answer(this.view.place(...at(event)));
+      else this.picked(this.under(...at(event)));
     };
     canvas.addEventListener("pointerup", up);
     canvas.addEventListener("pointercancel", up);
@@ -346,6 +364,7 @@ export class CityMap {
       if (step) this.view.pan(...step);
       else if (event.key === "+" || event.key === "=") this.view.zoom(1.4);
       else if (event.key === "-") this.view.zoom(1 / 1.4);
+      else if (event.key === "Enter" && this.asking) this.answer(this.centre());
       else return;
       event.preventDefault();
       this.moved();

@@ -56,6 +56,7 @@ POLICIES: dict[tuple[str, str], Policy] = {
     ("GET", "/api/v1/sensors"): READ,
     ("GET", "/api/v1/grids.geojson"): READ,
     ("GET", "/api/v1/rules"): READ,
+    ("GET", "/api/v1/categories"): READ,
     ("GET", "/api/v1/stream"): Policy(PEOPLE, ticket=True),
     ("POST", "/api/v1/stream/ticket"): READ,
 }

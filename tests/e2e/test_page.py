@@ -138,6 +138,22 @@ def test_a_new_case_appears_by_itself_and_is_announced(opened: Watched, town: To
     expect(page.locator("#level-counts .c-red dd")).to_have_text("2")
 
 
+def test_an_operator_reports_what_a_citizen_saw_at_a_place_on_the_map(opened: Watched, town: Town) -> None:
+    page = opened.page
+    page.click("#report")
+    expect(page.locator("#ask")).to_be_visible()
+    page.locator("#map").click(position={"x": 300, "y": 400})
+    page.select_option("#report-category", "0101")
+    page.fill("#report-text", "路口堆了一车垃圾")
+    page.fill("#report-name", "王小明")
+    page.locator("#report-dialog").get_by_role("button", name="提交").click()
+    expect(page.locator("#story h2")).to_have_text("暴露垃圾")
+    expect(page.locator("#story")).to_contain_text("路口堆了一车垃圾")
+    (case,) = [one for one in town.cases() if one["text"] == "路口堆了一车垃圾"]
+    assert case["state"] == "reported"
+    assert case["lon"] is not None
+
+
 def test_the_page_says_when_the_engine_is_behind(opened: Watched) -> None:
     page = opened.page
     expect(page.locator("#banner")).to_be_hidden()

@@ -14,6 +14,7 @@ from fastapi import APIRouter, Query, Request, Response
 from engine.api.guard import actor, desk
 from engine.api.places import Box, in_area, in_box, parse_box, touches_area
 from engine.api.services import Layers, SensorRow
+from engine.casework.directory import known_categories
 
 Level = Literal["county", "street", "community", "grid"]
 
@@ -61,7 +62,7 @@ class WholeLayers:
 
 
 def add_routes(router: APIRouter, layers: Layers) -> None:
-    """Add grids, sensors and rules."""
+    """Add grids, sensors, rules and categories."""
     whole = WholeLayers(layers)
 
     @router.get("/api/v1/grids.geojson", tags=["city"], response_class=Response)
@@ -104,3 +105,8 @@ def add_routes(router: APIRouter, layers: Layers) -> None:
     def rules(request: Request) -> Response:
         """The rules of the running plan."""
         return _answer(request, orjson.dumps({"rules": list(desk(request).services.rules())}))
+
+    @router.get("/api/v1/categories", tags=["city"], response_class=Response)
+    def categories(request: Request) -> Response:
+        """Categories of cases, by code, with their Chinese titles."""
+        return _answer(request, orjson.dumps({"categories": known_categories()}))
