@@ -37,11 +37,12 @@ def loaded(name: str) -> Any:
     """Import a command and give it as the command line calls it."""
     module, _, attribute = COMMANDS[name][0].partition(":")
     found = getattr(import_module(f"engine.commands.{module}"), attribute)
-    if not isinstance(found, typer.Typer):
+    if isinstance(found, typer.Typer):
+        command: Any = typer.main.get_group(found)
+    else:
         one = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
         one.command(name)(found)
-        found = one
-    command = typer.main.get_command(found)
+        command = typer.main.get_command(one)
     command.name = name
     return command
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import logging
 import re
 import shutil
@@ -101,6 +102,9 @@ def _demo(
     folder.mkdir(parents=True, exist_ok=True)
     registry = folder / "registry.csv"
     simulation.network.write_registry(registry)
+    grids = folder / "grids.geojson.gz"
+    if not grids.exists():
+        grids.write_bytes(gzip.compress(place.grids.geojson(), 6, mtime=0))
     kinds = load_kinds()
     rules = load_rules(LIBRARY, kinds=kinds, zones=place.zones)
     plan = Plan(rules.rules, kinds, load_registry(registry, kinds, CITY_TZ), place.grids, place.zones, CITY_TZ)
