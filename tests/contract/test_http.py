@@ -11,6 +11,8 @@ import httpx
 import pytest
 
 from engine.api.policy import POLICIES
+from engine.api.routes.state import metrics_app
+from engine.api.server import Listener, bind
 from tests.town import BIN_EAST, DRAIN_EAST, DRAIN_WEST, EAST, GAS_EAST, GRIDS, LAT, LON, SIDE, Town, now_ms, open_town
 
 
@@ -310,6 +312,19 @@ def test_health_and_metrics_answer_without_a_token_on_this_machine(town: Town) -
     assert through_a_proxy.status_code == 401
 
 
+def test_the_listener_of_metrics_answers_only_to_its_own_name_and_knows_nothing_else(town: Town) -> None:
+    side = Listener(metrics_app(town.services), bind("127.0.0.1", 0))
+    side.start()
+    try:
+        with httpx.Client(base_url=side.url, trust_env=False) as client:
+            assert "tongguan_cases_open" in client.get("/metrics").text
+            assert client.get("/healthz").status_code == client.get("/readyz").status_code == 200
+            assert client.get("/metrics", headers={"host": "rebound.example"}).json()["code"] == "host_not_allowed"
+            assert client.get("/api/v1/cases").json()["code"] == "not_found"
+    finally:
+        side.stop()
+
+
 def test_the_page_may_load_nothing_from_elsewhere(town: Town) -> None:
     with town.client(None) as client:
         page = client.get("/")
@@ -331,6 +346,7 @@ def test_a_login_link_works_once_and_its_session_makes_moves_only_from_the_same_
         assert "samesite=strict" in cookie
         assert browser.get("/api/v1/me").json()["role"] == "operator"
         assert browser.get(link).status_code == 401
+        assert browser.get(link, headers={"accept": "text/html"}).headers["location"] == "/"
         ticket = "/api/v1/stream/ticket"
         assert browser.post(ticket).json()["code"] == "origin_required"
         assert browser.post(ticket, headers={"origin": town.url}).status_code == 200

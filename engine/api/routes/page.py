@@ -59,6 +59,8 @@ def add_routes(router: APIRouter) -> None:
         """Spend a one-use login ticket: sets the session cookie and opens the page."""
         here = desk(request)
         credential = here.sessions.login.spend(ticket)
+        if credential is None and "text/html" in request.headers.get("accept", ""):
+            return RedirectResponse("/", 303, {"cache-control": "no-store"})  # the page asks whoever is not signed in
         if credential is None:
             raise Problem(401, "ticket_spent", "this login link was used or is too old; ask for a new one")
         answer = RedirectResponse("/", 303, {"cache-control": "no-store"})

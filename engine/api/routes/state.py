@@ -7,10 +7,14 @@ from typing import Any
 import msgspec
 from fastapi import APIRouter, Request, Response
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.routing import Route
 
+from engine.api.gate import Gate
 from engine.api.guard import actor, desk
 from engine.api.metrics import exposition
+from engine.api.problems import answer
 from engine.api.services import Health, Services
 
 PLAIN = {"cache-control": "no-store"}
@@ -60,7 +64,7 @@ def add_routes(router: APIRouter) -> None:
         """How far the engine is: its clock, what waits, what it refuses to pass over; counts for the whole city."""
         services = desk(request).services
         caller = actor(request)
-        answer = {
+        told = {
             **msgspec.to_builtins(services.health.status()),
             "now_ms": services.now_ms(),
             "city": services.layers.name(),
@@ -68,9 +72,9 @@ def add_routes(router: APIRouter) -> None:
         }
         if not caller.area and caller.department is None:
             counts = services.casework.counts()
-            answer["cases"] = msgspec.to_builtins(counts.cases)
-            answer["alerts"] = msgspec.to_builtins(counts.alerts)
-        return answer
+            told["cases"] = msgspec.to_builtins(counts.cases)
+            told["alerts"] = msgspec.to_builtins(counts.alerts)
+        return told
 
     @router.get("/api/v1/me", tags=["state"])
     def me(request: Request) -> dict[str, Any]:
@@ -80,11 +84,13 @@ def add_routes(router: APIRouter) -> None:
 
 
 def metrics_app(services: Services) -> Starlette:
-    """Return the small app for the listener of metrics and health (loopback, 9464)."""
+    """Return the small app for the listener of metrics and health (loopback, 9464); nobody signs in there."""
     return Starlette(
         routes=[
             Route("/metrics", lambda _request: metrics_answer(services), methods=["GET"]),
             Route("/healthz", lambda _request: health_answer(services.health), methods=["GET"]),
             Route("/readyz", lambda _request: ready_answer(services.health), methods=["GET"]),
-        ]
+        ],
+        middleware=[Middleware(Gate, settings=services.settings)],
+        exception_handlers={HTTPException: answer, Exception: answer},
     )
