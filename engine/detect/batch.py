@@ -79,12 +79,12 @@ class RecordBatch:
         from engine.detect.kernels.lines import split  # compiled code is loaded by those who split only
 
         size = used // GUESSED_LINE_BYTES + 64
-        found = [np.empty(size, np.int64) for _ in range(3)]
+        start, end, line = (np.empty(size, np.int64) for _ in range(3))
         state = np.zeros(3, np.int64)
-        while split(data, used, first_line, *found, state) == len(found[0]) and state[0] < used:
-            found = [np.concatenate((part, np.empty(len(part), np.int64))) for part in found]
-        start, end, offset = (part[: state[2]] for part in found)
-        return cls(data, start, end, offset, None), int(state[1])
+        while split(data, used, first_line, start, end, line, state) == len(start) and state[0] < used:
+            start, end, line = (np.concatenate((part, np.empty_like(part))) for part in (start, end, line))
+        found = int(state[2])
+        return cls(data, start[:found], end[:found], line[:found], None), int(state[1])
 
 
 class Stream(Protocol):
@@ -105,7 +105,7 @@ def read_lines(stream: Stream, *, chunk_bytes: int = CHUNK_BYTES) -> Iterator[Re
     while True:
         data = np.empty(len(rest) + chunk_bytes + PADDING_BYTES, np.uint8)
         data[: len(rest)] = rest
-        read = _read(stream, memoryview(data)[len(rest) : len(rest) + chunk_bytes])
+        read = _read(stream, data[len(rest) : len(rest) + chunk_bytes].data)
         used = len(rest) + read
         cut = used if read == 0 else _behind_last_newline(data, len(rest), used)
         if read and cut == 0:

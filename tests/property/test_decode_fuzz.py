@@ -28,7 +28,7 @@ class SlowDecoder(Decoder):
 
     def _scan(self, batch: RecordBatch, first: int) -> tuple[Rows, Holes, np.ndarray]:
         holes = Holes.empty(len(batch) - first)
-        holes.row[:] = holes.index[:] = 0
+        holes.row[:] = holes.part[:] = 0
         holes.record[:] = np.arange(first, len(batch))
         holes.shape[:] = WHOLE_RECORD
         holes.start[:], holes.end[:] = batch.start[first:], batch.end[first:]

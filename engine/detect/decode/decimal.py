@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from engine.detect.decode.words import float_of, inlined, leading_zeros, upper_product
+from engine.detect.decode.words import Word, float_of, leading_zeros, signed, upper_product
+from engine.detect.kernels.compiled import inlined
 
 MOST_DIGITS = 19
 """Decimal digits that always fit 64 bits."""
@@ -44,7 +45,7 @@ _HIDDEN_BIT = np.uint64(1 << 52)
 
 
 @inlined
-def nearest_bits(mantissa: np.uint64, power: int) -> tuple[bool, np.uint64]:
+def nearest_bits(mantissa: Word, power: int) -> tuple[bool, Word]:
     """Return the bits of the double nearest to mantissa * 10**power (mantissa > 0), and before it whether it is sure."""
     if power < _FIRST_POWER or power > _LAST_POWER:
         return False, np.uint64(0)
@@ -60,11 +61,11 @@ def nearest_bits(mantissa: np.uint64, power: int) -> tuple[bool, np.uint64]:
             return False, np.uint64(0)
     top = high >> np.uint64(63)
     bits = high >> (top + np.uint64(9))
-    if low <= 1 and _FIRST_TIE <= power <= _LAST_TIE and bits & np.uint64(3) == 1:
-        if bits << (top + np.uint64(9)) == high:
-            bits &= ~np.uint64(1)
+    between = low <= 1 and _FIRST_TIE <= power <= _LAST_TIE and bits << (top + np.uint64(9)) == high
+    if between and bits & np.uint64(3) == 1:
+        bits &= ~np.uint64(1)
     bits = (bits + (bits & np.uint64(1))) >> np.uint64(1)
-    exponent = ((217706 * power) >> 16) + 63 + np.int64(top) - zeros + 1023
+    exponent = ((217706 * power) >> 16) + 63 + signed(top) - zeros + 1023
     if bits >= np.uint64(2) * _HIDDEN_BIT:
         bits = _HIDDEN_BIT
         exponent += 1
@@ -72,7 +73,7 @@ def nearest_bits(mantissa: np.uint64, power: int) -> tuple[bool, np.uint64]:
 
 
 @inlined
-def nearest_double(mantissa: np.uint64, decimals: int, negative: bool) -> tuple[bool, float]:
+def nearest_double(mantissa: Word, decimals: int, negative: bool) -> tuple[bool, float]:
     """Return mantissa / 10**decimals (decimals may be negative), and before it whether that is surely the nearest double.
 
     Never gives -0.
@@ -81,9 +82,9 @@ def nearest_double(mantissa: np.uint64, decimals: int, negative: bool) -> tuple[
     sure = True
     if mantissa <= _EXACT_MANTISSA and -_MOST_EXACT_POWER <= decimals <= _MOST_EXACT_POWER:
         if decimals >= 0:  # two exact doubles: one rounding (Clinger 1990)
-            result = float(np.int64(mantissa)) / _FLOAT_POWERS[np.uint64(decimals)]
+            result = float(signed(mantissa)) / _FLOAT_POWERS[np.uint64(decimals)]
         else:
-            result = float(np.int64(mantissa)) * _FLOAT_POWERS[np.uint64(-decimals)]
+            result = float(signed(mantissa)) * _FLOAT_POWERS[np.uint64(-decimals)]
     else:
         sure, bits = nearest_bits(mantissa, -decimals)
         result = float_of(bits)

@@ -47,7 +47,17 @@ class Decoder:
         if len(holes.row):
             rows, heap, next_record = self._fill(batch, rows, holes, heap, found)
         return Decoded(
-            **{name: getattr(rows, name) for name in rows._fields[:11]},
+            record=rows.record,
+            index=rows.part,
+            series=rows.series,
+            kind=rows.kind,
+            t=rows.t,
+            v=rows.v,
+            log_time=rows.log_time,
+            lon_e7=rows.lon_e7,
+            lat_e7=rows.lat_e7,
+            raw_start=rows.raw_start,
+            raw_end=rows.raw_end,
             attrs={name: _column(rows, number, heap) for number, name in enumerate(self._attrs)},
             controls=found.controls,
             rejects=found.rejects,

@@ -25,7 +25,8 @@ from engine.detect.decode.scan_text import (
 )
 from engine.detect.decode.scan_values import is_null, skipped, value
 from engine.detect.decode.tables import same_text
-from engine.detect.decode.words import byte_at, inlined
+from engine.detect.decode.words import byte_at, record_type
+from engine.detect.kernels.compiled import inlined
 from rules.columns import BOOL, NULL, NUMBER, STRING
 
 
@@ -51,7 +52,7 @@ _HEX = np.array([int(chr(byte), 16) if chr(byte) in "0123456789abcdefABCDEF" els
 _ESCAPED = np.arange(256, dtype=np.uint8)
 for _letter, _meant in zip(b"bfnrt", b"\b\f\n\r\t", strict=True):
     _ESCAPED[_letter] = _meant
-ASKED = types.NamedTuple((types.uint64[::1], types.int64[::1], types.int64[::1]), Asked)
+ASKED = record_type(Asked, (types.uint64[::1], types.int64[::1], types.int64[::1]))
 
 
 @inlined

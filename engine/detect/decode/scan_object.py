@@ -24,7 +24,8 @@ from engine.detect.decode.scan_text import (
 )
 from engine.detect.decode.scan_values import SAME, crs, degrees_e7, identifier, is_null, skipped_value, time, value
 from engine.detect.decode.tables import Index, add_series, find_series, find_text, has_room, prefetch_series
-from engine.detect.decode.words import byte_at, inlined, load8, masked
+from engine.detect.decode.words import Word, byte_at, load8, masked, record_type
+from engine.detect.kernels.compiled import inlined
 from geo import NO_PLACE
 
 NO_ROOM = -2
@@ -51,10 +52,10 @@ class Shifts(NamedTuple):
         return larger
 
 
-SHIFTS = types.NamedTuple((types.int64[::1], types.float64[::1], types.float64[::1], types.int64[::1]), Shifts)
+SHIFTS = record_type(Shifts, (types.int64[::1], types.float64[::1], types.float64[::1], types.int64[::1]))
 
 
-def _key(name: bytes) -> np.uint64:
+def _key(name: bytes) -> Word:
     return np.uint64(int.from_bytes(name + b'"', "little"))
 
 
@@ -68,7 +69,7 @@ _IN_SENSOR = np.array([chr(byte).isascii() and (chr(byte).isalnum() or chr(byte)
 
 
 @inlined
-def field_of(word: np.uint64) -> tuple[int, int]:
+def field_of(word: Word) -> tuple[int, int]:
     """Tell a known field by the eight bytes behind its first quote: its bit, and its length with the second quote."""
     if masked(word, 7) == _SENSOR:
         return SENSOR, 7
@@ -100,7 +101,7 @@ def is_sensor(data: Bytes, start: int, length: int) -> bool:
 
 
 @inlined
-def series_number(index: Index, hash_: np.uint64, kind: int, data: Bytes, start: int, length: int) -> int:
+def series_number(index: Index, hash_: Word, kind: int, data: Bytes, start: int, length: int) -> int:
     """Return the number of a series, new or not; `DECLINE` for what is no sensor, or `NO_ROOM`."""
     series = find_series(index, hash_, kind, data, start, length)
     if series >= 0:

@@ -17,11 +17,13 @@ from engine.detect.decode.words import (
     ONES,
     QUOTES,
     SPACES,
+    Word,
     byte_at,
-    inlined,
     load8,
+    signed,
     trailing_zeros,
 )
+from engine.detect.kernels.compiled import inlined
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -49,7 +51,7 @@ def after_white(data: Bytes, position: int, limit: int) -> int:
 
 
 @inlined
-def bytes_equal(word: np.uint64, repeated: np.uint64) -> np.uint64:
+def bytes_equal(word: Word, repeated: Word) -> Word:
     """Mark the bytes of a word that equal a repeated one by their high bits; the lowest mark is right."""
     different = word ^ repeated
     return (different - ONES) & ~different & HIGHS
@@ -141,7 +143,7 @@ def after_escape(data: Bytes, position: int) -> int:
 
 
 @inlined
-def digits(data: Bytes, position: int, value: np.uint64) -> tuple[int, np.uint64]:
+def digits(data: Bytes, position: int, value: Word) -> tuple[int, Word]:
     """Read decimal digits up to the first other byte, appending them to `value`; stops after 24 of them."""
     for _ in range(3):
         word = load8(data, position) ^ _ZEROS
@@ -157,7 +159,7 @@ def digits(data: Bytes, position: int, value: np.uint64) -> tuple[int, np.uint64
 
 
 @inlined
-def eight_digits(word: np.uint64) -> np.uint64:
+def eight_digits(word: Word) -> Word:
     """Turn eight digit values, most significant in the lowest byte, into a number (Lemire 2018)."""
     word = word * np.uint64(10) + (word >> np.uint64(8))
     low = (word & np.uint64(0x000000FF000000FF)) * np.uint64(0x000F424000000064)
@@ -166,7 +168,7 @@ def eight_digits(word: np.uint64) -> np.uint64:
 
 
 @inlined
-def number(data: Bytes, position: int) -> tuple[int, bool, np.uint64, int, bool]:
+def number(data: Bytes, position: int) -> tuple[int, bool, Word, int, bool]:
     """Read a number: position after it, whether negative, all its digits, how many are decimals, whether with exponent.
 
     The exponent is taken off the decimals, of which there may then be fewer than none. More digits than surely fit are
@@ -204,4 +206,4 @@ def exponent_of(data: Bytes, position: int) -> tuple[int, int]:
     after, power = digits(data, position, np.uint64(0))
     if after == position or after - position > LONGEST_EXPONENT:
         return DECLINE, 0
-    return after, -np.int64(power) if sign == MINUS else np.int64(power)
+    return after, -signed(power) if sign == MINUS else signed(power)

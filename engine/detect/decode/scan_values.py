@@ -29,7 +29,8 @@ from engine.detect.decode.scan_text import (
     number,
 )
 from engine.detect.decode.tables import mixed
-from engine.detect.decode.words import QUOTES, byte_at, inlined, load8, masked, trailing_zeros
+from engine.detect.decode.words import QUOTES, Word, byte_at, load8, masked, signed, trailing_zeros
+from engine.detect.kernels.compiled import inlined
 
 LONGEST_ID = 64
 DEEPEST_SKIPPED = 60
@@ -56,7 +57,7 @@ _days_since_1970 = inlined(rfc3339.days_since_1970)
 
 
 @inlined
-def identifier(data: Bytes, position: int, limit: int) -> tuple[int, int, np.uint64]:
+def identifier(data: Bytes, position: int, limit: int) -> tuple[int, int, Word]:
     """Find the end of a sensor or kind, whose first byte is at `position`: after the quote, length in bytes, hash."""
     start = position
     hash_ = np.uint64(0)
@@ -90,14 +91,14 @@ def time(data: Bytes, position: int) -> tuple[int, int]:
     if after < 0 or decimals > 0 or scientific:
         return DECLINE, 0
     if negative:
-        return (after, -np.int64(value)) if value <= _BEFORE_1970 else (DECLINE, 0)
-    return (after, np.int64(value)) if value <= _AFTER_1970 else (DECLINE, 0)
+        return (after, -signed(value)) if value <= _BEFORE_1970 else (DECLINE, 0)
+    return (after, signed(value)) if value <= _AFTER_1970 else (DECLINE, 0)
 
 
 @inlined
 def two_digits(data: Bytes, position: int) -> int:
     """Return the number of two digits, or -1."""
-    high, low = np.int64(byte_at(data, position)) - 48, np.int64(byte_at(data, position + 1)) - 48
+    high, low = signed(byte_at(data, position)) - 48, signed(byte_at(data, position + 1)) - 48
     return 10 * high + low if 0 <= high <= 9 and 0 <= low <= 9 else -1
 
 
@@ -137,7 +138,7 @@ def date_time(data: Bytes, position: int) -> tuple[int, int]:
         count = after - position - 1
         if count == 0 or count > 18:
             return DECLINE, 0
-        ms = np.int64(fraction // POWERS[count - 3] if count > 3 else fraction * POWERS[3 - count])
+        ms = signed(fraction // POWERS[count - 3] if count > 3 else fraction * POWERS[3 - count])
         position = after
     offset = 0
     if byte_at(data, position) | 32 == 122:
@@ -175,7 +176,7 @@ def value(data: Bytes, position: int) -> tuple[int, float]:
 
 
 @inlined
-def degrees_e7(mantissa: np.uint64, decimals: int, limit_e7: int) -> int:
+def degrees_e7(mantissa: Word, decimals: int, limit_e7: int) -> int:
     """Round written degrees as their nearest double is rounded, to 1e-7 degrees; -1: off the earth, or too near to a half."""
     limit = np.uint64(limit_e7)
     if decimals < 0 or decimals > MOST_DIGITS:
@@ -184,13 +185,13 @@ def degrees_e7(mantissa: np.uint64, decimals: int, limit_e7: int) -> int:
         if mantissa > limit:
             return -1
         e7 = mantissa * POWERS[np.uint64(E7_DECIMALS - decimals)]
-        return -1 if e7 > limit else np.int64(e7)
+        return -1 if e7 > limit else signed(e7)
     divisor = POWERS[np.uint64(decimals - E7_DECIMALS)]
     floor = mantissa // divisor
-    rest = float(np.int64(mantissa - floor * divisor)) / float(np.int64(divisor))
+    rest = float(signed(mantissa - floor * divisor)) / float(signed(divisor))
     if floor >= limit or abs(rest - 0.5) < _SURELY_ROUNDED:
         return -1
-    return np.int64(floor) + (1 if rest > 0.5 else 0)
+    return signed(floor) + (1 if rest > 0.5 else 0)
 
 
 @inlined

@@ -30,8 +30,8 @@ from engine.detect.decode.scan_text import (
     find_newline,
 )
 from engine.detect.decode.tables import BYTES, INDEX, Index
-from engine.detect.decode.words import byte_at, inlined
-from engine.detect.kernels.compiled import compiled
+from engine.detect.decode.words import byte_at, signed
+from engine.detect.kernels.compiled import compiled, inlined
 
 DONE, MORE_ROWS, MORE_SHIFTS, MORE_HOLES, MORE_NAMES = 0, 1, 2, 3, 4
 """Why a scan returned: at its end, or for room."""
@@ -51,7 +51,8 @@ class Holes(NamedTuple):
     row: npt.NDArray[np.int64]
     """The row before which its readings belong."""
     record: npt.NDArray[np.int64]
-    index: npt.NDArray[np.int64]
+    part: npt.NDArray[np.int64]
+    """Position in the frame."""
     shape: npt.NDArray[np.int64]
     """`WHOLE_RECORD`, `ONE_OBJECT` or `FRAME_PART`."""
     start: npt.NDArray[np.int64]
@@ -67,7 +68,7 @@ class Holes(NamedTuple):
         return Holes(*(np.resize(column, size) if size > len(column) else column[:size] for column in self))
 
 
-HOLES = types.NamedUniTuple(types.int64[::1], len(Holes._fields), Holes)
+HOLES = types.NamedUniTuple(types.int64[::1], len(Holes._fields), Holes)  # type: ignore[no-untyped-call]
 
 
 @inlined
@@ -75,7 +76,7 @@ def leave(holes: Holes, hole: int, row: int, record: int, number: int, shape: in
     """Leave a text to the slow path."""
     holes.row[hole] = row
     holes.record[hole] = record
-    holes.index[hole] = number
+    holes.part[hole] = number
     holes.shape[hole] = shape
     holes.start[hole] = start
     holes.end[hole] = end
@@ -157,7 +158,7 @@ def scan(
     for record in range(state[RECORD], stop):
         state[RECORD], state[ROW], state[HEAP], state[SHIFT], state[HOLE] = record, row, heap_used, shifts_used, hole
         limit = end[record]
-        log_time = np.int64(0) if offline else log_times[record]
+        log_time = 0 if offline else signed(log_times[record])
         position = after_white(data, start[record], limit)
         number = 0
         shape = SINGLE
@@ -214,7 +215,7 @@ def scan(
                 break
             if after >= 0:
                 rows.record[np.uint64(row)] = record
-                rows.index[np.uint64(row)] = number
+                rows.part[np.uint64(row)] = number
                 row += 1
                 heap_used, shifts_used = new_heap, new_shifts
             else:

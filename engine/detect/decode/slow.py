@@ -48,7 +48,7 @@ def judge(batch: RecordBatch, check: ReadingCheck, holes: Holes, hole: int, foun
     start, end = int(holes.start[hole]), int(holes.end[hole])
     if holes.shape[hole] != WHOLE_RECORD:
         framed = bool(holes.shape[hole] == FRAME_PART)
-        _judge(batch, check, record, int(holes.index[hole]), (start, end), framed, found)
+        _judge(batch, check, record, int(holes.part[hole]), (start, end), framed, found)
         return len(found.rows) - before
     text = batch.data[start:end].tobytes()
     try:
@@ -100,7 +100,7 @@ def write(
     """Write accepted readings into the rows at `position`; return what comes after the `heap_used` bytes of the heap."""
     readings = [row.reading for row in found]
     rows.record[position] = [row.record for row in found]
-    rows.index[position] = [row.index for row in found]
+    rows.part[position] = [row.index for row in found]
     rows.raw_start[position] = [row.raw_start for row in found]
     rows.raw_end[position] = [row.raw_end for row in found]
     rows.log_time[position] = [row.log_time for row in found]

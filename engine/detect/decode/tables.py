@@ -14,10 +14,9 @@ import numpy as np
 import numpy.typing as npt
 from numba import types
 
-from engine.detect.decode.words import inlined, load8, masked, prefetch
-from engine.detect.kernels.compiled import compiled
+from engine.detect.decode.words import Word, Words, load8, masked, prefetch, record_type, signed
+from engine.detect.kernels.compiled import compiled, inlined
 
-Words = npt.NDArray[np.uint64]
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
 
@@ -34,9 +33,9 @@ SENSORS, SERIES, WORDS = 0, 1, 2
 
 
 class Index(NamedTuple):
-    """The arrays of a vocabulary as kernels take them; `count` says how much of the growing ones is used."""
+    """The arrays of a vocabulary as kernels take them; `used` says how much of the growing ones is filled."""
 
-    count: Int64
+    used: Int64
     """[3] sensors, series, words."""
     words: Words
     """Sensor names, one after another."""
@@ -67,18 +66,18 @@ class Index(NamedTuple):
 
 _words, _int32, _int64, _float64 = types.uint64[::1], types.int32[::1], types.int64[::1], types.float64[::1]
 BYTES = types.Array(types.uint8, 1, "C", readonly=True)
-INDEX = types.NamedTuple(
+INDEX = record_type(
+    Index,
     (
         _int64, _words, _int64, _int32, _int32, _int32, _words,
         _int32, _int32, _int32, _int32, types.boolean[::1], _words,
         _words, _int64, _int32, _words, _float64, _float64,
     ),
-    Index,
 )  # fmt: skip
 
 
 @inlined
-def mixed(hash_: np.uint64, word: np.uint64) -> np.uint64:
+def mixed(hash_: Word, word: Word) -> Word:
     """Take one more word into a hash."""
     hash_ = (hash_ ^ word) * MIX
     return hash_ ^ (hash_ >> np.uint64(32))
@@ -101,7 +100,7 @@ def same_text(words: Words, first: int, data: npt.NDArray[np.uint8], start: int,
 @inlined
 def find_text(
     table: Words,
-    hash_: np.uint64,
+    hash_: Word,
     words: Words,
     starts: Int64,
     lengths: Int32,
@@ -113,33 +112,33 @@ def find_text(
     mask = np.uint64(len(table) // 2 - 1)
     slot = hash_ & mask
     while True:
-        number = np.int64(table[np.uint64(2) * slot + np.uint64(1)]) - 1
+        number = signed(table[np.uint64(2) * slot + np.uint64(1)]) - 1
         if number < 0:
             return -1
         if (
             table[np.uint64(2) * slot] == hash_
             and lengths[np.uint64(number)] == length
-            and same_text(words, starts[np.uint64(number)], data, start, length)
+            and same_text(words, signed(starts[np.uint64(number)]), data, start, length)
         ):
             return number
         slot = (slot + np.uint64(1)) & mask
 
 
 @inlined
-def series_label(sensor_hash: np.uint64, kind: int, length: int) -> np.uint64:
+def series_label(sensor_hash: Word, kind: int, length: int) -> Word:
     """Return the upper half of an entry's first word: kind, length of the name, and eight bits of its hash."""
     return np.uint64(kind) | (np.uint64(length) << np.uint64(16)) | ((sensor_hash >> np.uint64(56)) << np.uint64(24))
 
 
 @inlined
-def prefetch_series(index: Index, sensor_hash: np.uint64) -> None:
+def prefetch_series(index: Index, sensor_hash: Word) -> None:
     """Bring near what `find_series` will look at."""
     table = index.series_table
-    prefetch(table, SERIES_ENTRY * np.int64(sensor_hash & np.uint64(len(table) // SERIES_ENTRY - 1)))
+    prefetch(table, SERIES_ENTRY * signed(sensor_hash & np.uint64(len(table) // SERIES_ENTRY - 1)))
 
 
 @inlined
-def word_at(data: npt.NDArray[np.uint8], start: int, length: int, number: int) -> np.uint64:
+def word_at(data: npt.NDArray[np.uint8], start: int, length: int, number: int) -> Word:
     """Return a word of `data[start : start + length]`, zero bytes behind its end."""
     left = length - 8 * number
     return masked(load8(data, start + 8 * number), left) if left > 0 else np.uint64(0)
@@ -147,7 +146,7 @@ def word_at(data: npt.NDArray[np.uint8], start: int, length: int, number: int) -
 
 @inlined
 def find_series(
-    index: Index, sensor_hash: np.uint64, kind: int, data: npt.NDArray[np.uint8], start: int, length: int
+    index: Index, sensor_hash: Word, kind: int, data: npt.NDArray[np.uint8], start: int, length: int
 ) -> int:
     """Return the number of (sensor, kind), or -1; one probe, all bytes compared."""
     table = index.series_table
@@ -166,26 +165,26 @@ def find_series(
             return -1
         same = (head >> np.uint64(32) == label) & (table[entry + np.uint64(1)] == first)
         if same & (table[entry + np.uint64(2)] == second) & (table[entry + np.uint64(3)] == third):
-            number = np.int64(head & np.uint64(0xFFFFFFFF)) - 1
+            number = signed(head & np.uint64(0xFFFFFFFF)) - 1
             if length <= 8 * NAME_WORDS:
                 return number
-            rest = index.sensor_start[index.series_sensor[number]] + NAME_WORDS
+            rest = signed(index.sensor_start[index.series_sensor[number]]) + NAME_WORDS
             if same_text(index.words, rest, data, start + 8 * NAME_WORDS, length - 8 * NAME_WORDS):
                 return number
         slot = (slot + np.uint64(1)) & mask
 
 
 @inlined
-def put_series(index: Index, sensor_hash: np.uint64, series: int) -> None:
+def put_series(index: Index, sensor_hash: Word, series: int) -> None:
     """Enter a series that has no entry yet."""
     table = index.series_table
     sensor = index.series_sensor[series]
     length = index.sensor_length[sensor]
     mask = np.uint64(len(table) // SERIES_ENTRY - 1)
     slot = sensor_hash & mask
-    while table[np.int64(slot) * SERIES_ENTRY] != 0:
+    while table[signed(slot) * SERIES_ENTRY] != 0:
         slot = (slot + np.uint64(1)) & mask
-    entry = np.int64(slot) * SERIES_ENTRY
+    entry = signed(slot) * SERIES_ENTRY
     label = series_label(sensor_hash, index.series_kind[series], length)
     table[entry] = (label << np.uint64(32)) | np.uint64(series + 1)
     for word in range(NAME_WORDS):
@@ -194,7 +193,7 @@ def put_series(index: Index, sensor_hash: np.uint64, series: int) -> None:
 
 
 @inlined
-def put(table: Words, hash_: np.uint64, number: int) -> None:
+def put(table: Words, hash_: Word, number: int) -> None:
     """Enter a number under a hash that has no entry for it yet."""
     mask = np.uint64(len(table) // 2 - 1)
     slot = hash_ & mask
@@ -208,31 +207,29 @@ def put(table: Words, hash_: np.uint64, number: int) -> None:
 def has_room(index: Index) -> bool:
     """Tell whether one more sensor and series fit."""
     return bool(
-        index.count[SENSORS] < len(index.sensor_start)
-        and index.count[SERIES] < len(index.series_sensor)
-        and index.count[WORDS] + LONGEST_SENSOR_WORDS <= len(index.words)
+        index.used[SENSORS] < len(index.sensor_start)
+        and index.used[SERIES] < len(index.series_sensor)
+        and index.used[WORDS] + LONGEST_SENSOR_WORDS <= len(index.words)
     )
 
 
 @inlined
-def add_series(
-    index: Index, sensor_hash: np.uint64, kind: int, data: npt.NDArray[np.uint8], start: int, length: int
-) -> int:
+def add_series(index: Index, sensor_hash: Word, kind: int, data: npt.NDArray[np.uint8], start: int, length: int) -> int:
     """Give (sensor, kind) the next number; it must not have one, and there must be room."""
     sensor = find_text(
         index.sensor_table, sensor_hash, index.words, index.sensor_start, index.sensor_length, data, start, length
     )
     if sensor < 0:
-        sensor = index.count[SENSORS]
-        index.count[SENSORS] += 1
-        index.sensor_start[sensor] = index.count[WORDS]
+        sensor = signed(index.used[SENSORS])
+        index.used[SENSORS] += 1
+        index.sensor_start[sensor] = index.used[WORDS]
         index.sensor_length[sensor] = length
         for position in range(0, length, 8):
-            index.words[index.count[WORDS]] = masked(load8(data, start + position), length - position)
-            index.count[WORDS] += 1
+            index.words[index.used[WORDS]] = masked(load8(data, start + position), length - position)
+            index.used[WORDS] += 1
         put(index.sensor_table, sensor_hash, sensor)
-    series = index.count[SERIES]
-    index.count[SERIES] += 1
+    series = signed(index.used[SERIES])
+    index.used[SERIES] += 1
     index.series_sensor[series] = sensor
     index.series_kind[series] = kind
     index.series_lon_e7[series] = index.sensor_lon_e7[sensor]
@@ -243,7 +240,7 @@ def add_series(
 
 
 @inlined
-def text_hash(data: npt.NDArray[np.uint8], start: int, length: int) -> np.uint64:
+def text_hash(data: npt.NDArray[np.uint8], start: int, length: int) -> Word:
     """Hash `data[start : start + length]`; the data must be padded."""
     hash_ = np.uint64(0)
     for position in range(0, length, 8):
@@ -252,7 +249,7 @@ def text_hash(data: npt.NDArray[np.uint8], start: int, length: int) -> np.uint64
 
 
 @inlined
-def words_hash(words: Words, start: int, length: int) -> np.uint64:
+def words_hash(words: Words, start: int, length: int) -> Word:
     """Hash a kept text."""
     hash_ = np.uint64(0)
     for word in range(start, start + (length + 7) // 8):
@@ -294,11 +291,11 @@ def rebuild(index: Index) -> None:
     """Enter every sensor and every series that has a kind into the (cleared) tables."""
     index.sensor_table[:] = 0
     index.series_table[:] = 0
-    for sensor in range(index.count[SENSORS]):
+    for sensor in range(index.used[SENSORS]):
         put(
             index.sensor_table, words_hash(index.words, index.sensor_start[sensor], index.sensor_length[sensor]), sensor
         )
-    for series in range(index.count[SERIES]):
+    for series in range(index.used[SERIES]):
         if index.series_kind[series] >= 0:
             sensor = index.series_sensor[series]
             hash_ = words_hash(index.words, index.sensor_start[sensor], index.sensor_length[sensor])

@@ -40,11 +40,11 @@ class Vocabulary:
     @property
     def count(self) -> int:
         """Number of series."""
-        return int(self._index.count[SERIES])
+        return int(self._index.used[SERIES])
 
     @property
     def sensor_count(self) -> int:
-        return int(self._index.count[SENSORS])
+        return int(self._index.used[SENSORS])
 
     @property
     def series_sensor(self) -> Int32:
@@ -156,8 +156,8 @@ class Vocabulary:
 
     def _resize(self, capacity: int) -> None:
         old, new = self._index, _empty_index(capacity)
-        sensors, series, words = (int(used) for used in old.count)
-        new.count[:] = old.count
+        sensors, series, words = (int(used) for used in old.used)
+        new.used[:] = old.used
         new.words[:words] = old.words[:words]
         for name in ("sensor_start", "sensor_length", "sensor_lon_e7", "sensor_lat_e7"):
             getattr(new, name)[:sensors] = getattr(old, name)[:sensors]
@@ -169,7 +169,7 @@ class Vocabulary:
     def snapshot(self) -> Snapshot:
         """Return what a restored vocabulary needs beside the plan: names and series, as arrays of its own."""
         index = self._index
-        sensors, series, words = (int(used) for used in index.count)
+        sensors, series, words = (int(used) for used in index.used)
         names = sorted(set(self._orphans.values()))
         kind = index.series_kind[:series].copy()
         for orphan, name in self._orphans.items():
@@ -192,7 +192,7 @@ class Vocabulary:
         while capacity < max(len(length), len(kind)):
             capacity *= 2
         index = _empty_index(capacity)
-        index.count[:] = len(length), len(kind), len(arrays["words"])
+        index.used[:] = len(length), len(kind), len(arrays["words"])
         index.words[: len(arrays["words"])] = arrays["words"]
         index.sensor_start[: len(length)] = np.cumsum(size_words) - size_words
         index.sensor_length[: len(length)] = length
@@ -215,7 +215,7 @@ def _aligned(words: int) -> npt.NDArray[np.uint64]:
 
 def _empty_index(capacity: int = _SMALLEST) -> Index:
     return Index(
-        count=np.zeros(3, np.int64),
+        used=np.zeros(3, np.int64),
         words=np.zeros((capacity + 1) * tables.LONGEST_SENSOR_WORDS, np.uint64),
         sensor_start=np.zeros(capacity, np.int64),
         sensor_length=np.zeros(capacity, np.int32),

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any, cast
 
 import numpy as np
+import numpy.typing as npt
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
+
+from engine.detect.kernels.compiled import inlined
 
 ONES = np.uint64(0x0101010101010101)
 HIGHS = np.uint64(0x8080808080808080)
@@ -19,18 +22,19 @@ SPACES = np.uint64(0x2020202020202020)
 NEWLINES = np.uint64(0x0A0A0A0A0A0A0A0A)
 
 
-F = TypeVar("F", bound=Callable[..., Any])
+Bytes = npt.NDArray[np.uint8]
+Words = npt.NDArray[np.uint64]
+Word = Any
+"""uint64 in compiled code, where it mixes with whole numbers otherwise than numpy's own type does."""
 
 
-def inlined(function: F) -> F:
-    """Make a piece of a kernel, compiled into its callers and never by itself."""
-    built: F = njit(forceinline=True, _nrt=False)(function)
-    return built
+def record_type(record: type[Any], fields: Sequence[Any]) -> Any:
+    """Return the compiled type of a NamedTuple with these types of fields."""
+    return types.NamedTuple(tuple(fields), record)  # type: ignore[no-untyped-call]
 
 
 @intrinsic
-def load8(typing_context: Any, data: Any, position: Any) -> Any:
-    """Load uint64 from `data[position : position + 8]` (uint8[n]), little end first, unaligned, unchecked."""
+def _load8(typing_context: Any, data: Any, position: Any) -> Any:
     del typing_context
     signature = types.uint64(data, position)
 
@@ -45,9 +49,12 @@ def load8(typing_context: Any, data: Any, position: Any) -> Any:
     return signature, generate
 
 
+load8: Callable[[Bytes, int], Word] = cast(Any, _load8)
+"""Load uint64 from `data[position : position + 8]` (uint8[n]), little end first, unaligned, unchecked."""
+
+
 @intrinsic
-def byte_at(typing_context: Any, data: Any, position: Any) -> Any:
-    """Load one byte as int64, unchecked; unlike `data[position]` without a thought for negative positions."""
+def _byte_at(typing_context: Any, data: Any, position: Any) -> Any:
     del typing_context
     signature = types.int64(data, position)
 
@@ -59,9 +66,12 @@ def byte_at(typing_context: Any, data: Any, position: Any) -> Any:
     return signature, generate
 
 
+byte_at: Callable[[Bytes, int], int] = cast(Any, _byte_at)
+"""Load one byte as int64, unchecked; unlike `data[position]` without a thought for negative positions."""
+
+
 @intrinsic
-def trailing_zeros(typing_context: Any, word: Any) -> Any:
-    """Count the zero bits below the lowest one bit of a word; 64 for zero."""
+def _trailing_zeros(typing_context: Any, word: Any) -> Any:
     del typing_context
     signature = types.int64(types.uint64)
 
@@ -73,9 +83,12 @@ def trailing_zeros(typing_context: Any, word: Any) -> Any:
     return signature, generate
 
 
+trailing_zeros: Callable[[Word], int] = cast(Any, _trailing_zeros)
+"""Count the zero bits below the lowest one bit of a word; 64 for zero."""
+
+
 @intrinsic
-def prefetch(typing_context: Any, words: Any, position: Any) -> Any:
-    """Bring `words[position]` near without waiting for it."""
+def _prefetch(typing_context: Any, words: Any, position: Any) -> Any:
     del typing_context
     signature = types.void(words, position)
 
@@ -93,9 +106,12 @@ def prefetch(typing_context: Any, words: Any, position: Any) -> Any:
     return signature, generate
 
 
+prefetch: Callable[[Words, int], None] = cast(Any, _prefetch)
+"""Bring `words[position]` near without waiting for it."""
+
+
 @intrinsic
-def leading_zeros(typing_context: Any, word: Any) -> Any:
-    """Count the zero bits above the highest one bit of a word; 64 for zero."""
+def _leading_zeros(typing_context: Any, word: Any) -> Any:
     del typing_context, word
     signature = types.int64(types.uint64)
 
@@ -106,9 +122,12 @@ def leading_zeros(typing_context: Any, word: Any) -> Any:
     return signature, generate
 
 
+leading_zeros: Callable[[Word], int] = cast(Any, _leading_zeros)
+"""Count the zero bits above the highest one bit of a word; 64 for zero."""
+
+
 @intrinsic
-def upper_product(typing_context: Any, left: Any, right: Any) -> Any:
-    """Return the upper 64 of the 128 bits of a product."""
+def _upper_product(typing_context: Any, left: Any, right: Any) -> Any:
     del typing_context, left, right
     signature = types.uint64(types.uint64, types.uint64)
 
@@ -121,9 +140,12 @@ def upper_product(typing_context: Any, left: Any, right: Any) -> Any:
     return signature, generate
 
 
+upper_product: Callable[[Word, Word], Word] = cast(Any, _upper_product)
+"""Return the upper 64 of the 128 bits of a product."""
+
+
 @intrinsic
-def float_of(typing_context: Any, bits: Any) -> Any:
-    """Return the double that has these bits."""
+def _float_of(typing_context: Any, bits: Any) -> Any:
     del typing_context, bits
     signature = types.float64(types.uint64)
 
@@ -134,9 +156,22 @@ def float_of(typing_context: Any, bits: Any) -> Any:
     return signature, generate
 
 
+float_of: Callable[[Word], float] = cast(Any, _float_of)
+"""Return the double that has these bits."""
+
+
 @inlined
-def masked(word: np.uint64, length: int) -> np.uint64:
+def masked(word: Word, length: int) -> Word:
     """Keep the first `length` (0 to 8) bytes of a word."""
     if length >= 8:
         return word
     return word & ((np.uint64(1) << np.uint64(8 * length)) - np.uint64(1))
+
+
+@inlined
+def _signed(word: Word) -> Any:
+    return np.int64(word)
+
+
+signed: Callable[[Word], int] = _signed
+"""Take a word below 2**63, or an element of an array, as a signed whole number."""

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import types
 
-from engine.detect.decode.words import HIGHS, NEWLINES, ONES, load8, trailing_zeros
+from engine.detect.decode.words import HIGHS, NEWLINES, ONES, Word, load8, signed, trailing_zeros
 from engine.detect.kernels.compiled import compiled, inlined
 
 Int64 = npt.NDArray[np.int64]
@@ -33,7 +33,7 @@ def next_newline(data: npt.NDArray[np.uint8], position: int, used: int) -> int:
 
 
 @inlined
-def newlines(data: npt.NDArray[np.uint8], position: int) -> np.uint64:
+def newlines(data: npt.NDArray[np.uint8], position: int) -> Word:
     """Mark the newlines among eight bytes; the lowest mark is right."""
     word = load8(data, position) ^ NEWLINES
     return (word - ONES) & ~word & HIGHS
@@ -48,7 +48,7 @@ def split(
     `state`: where to go on, and the lines so far, blank ones included. Returns how many were written from `state[2]` on,
     fewer than there are when the arrays are full.
     """
-    begin, number, found = state[0], state[1], state[2]
+    begin, number, found = signed(state[0]), signed(state[1]), signed(state[2])
     while begin < used and found < len(start):
         newline = next_newline(data, begin, used)
         number += 1
