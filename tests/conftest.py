@@ -38,7 +38,9 @@ def required(part: str) -> bool:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "needs(part): runs only where this part of the machine is there: " + ", ".join(PARTS))
+    config.addinivalue_line(
+        "markers", "needs(part): runs only where this part of the machine is there: " + ", ".join(PARTS)
+    )
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -50,7 +50,10 @@ def test_the_storm_story_is_told_through_a_kill_and_detect_says_the_same(tmp_pat
 
     climbing = [when(f"^[0-9:]+ {level}色预警") for level in ("蓝", "黄", "橙", "红")]
     assert climbing == sorted(climbing)
-    worked = [when(f"下穿通道积水：{step}") for step in ("上报", "派遣", "红色升级", "处置", "反馈", "返工", "核查通过", "结案")]
+    worked = [
+        when(f"下穿通道积水：{step}")
+        for step in ("上报", "派遣", "红色升级", "处置", "反馈", "返工", "核查通过", "结案")
+    ]
     assert worked == sorted(worked)
     assert len({line.split()[1] for line in story if "下穿通道积水：上报" in line}) == 1
 
