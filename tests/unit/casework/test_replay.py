@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from random import Random
@@ -260,3 +261,26 @@ def test_a_log_that_ends_before_the_store_or_begins_after_its_start_cannot_be_re
         verify(town.store, town.log[:1], town.casework.plans, Settings())
     with pytest.raises(OffsetGap):
         verify(town.store, town.log[1:], town.casework.plans, Settings())
+
+
+def test_people_and_the_alerts_log_at_the_same_time_leave_a_store_that_a_rerun_gives_again(town: Town) -> None:
+    for name in range(4):
+        town.raised(str(name), rule="fire.smoke")
+    ids = [case.id for case in town.cases()]
+    changes = [town.write(town.change(f"x{n % 7}-{n}", "raised", "red", sensor=f"s{n % 7}")) for n in range(60)]
+
+    def people(case: str) -> None:
+        for move, role in WORK[:2]:
+            town.do(move, role, case)
+        for n in range(8):
+            town.do("comment", "operator", case, note=str(n))
+
+    with ThreadPoolExecutor(5) as pool:
+        waiting = [pool.submit(people, case) for case in ids]
+        for at in range(0, 60, 3):
+            town.casework.apply(changes[at : at + 3])
+        for one in waiting:
+            one.result()
+    assert len(town.cases()) == 11
+    assert town.casework.counts().moves["comment"] == 32
+    assert verify(town.store, town.log, town.casework.plans, Settings()) == []
