@@ -81,7 +81,7 @@ def detect(
                 files.enter_context(rejects.open("wb")) if rejects else None,
             )
             stream, size = _opened(source, files)
-            detector = Detector(offline_plan=built.plan)
+            detector = Detector(offline_plan=built.plan, marks=marks)
             for batch in _watched(read_lines(stream), size, sinks):
                 sinks.write(detector.step(batch))
             sinks.write(detector.finish())

@@ -64,21 +64,14 @@ class Mark(msgspec.Struct, frozen=True):
     plan: str
 
 
-class Still(msgspec.Struct, frozen=True, dict=True):
-    """The present value of an open episode; `shadow`, not part of the JSON, says that its rule is one."""
+class Still(msgspec.Struct, frozen=True):
+    """The present value of an open episode. `key`, its change's, and `shadow`, its rule's, are not part of the JSON."""
 
     still: str
     t: int
     value: float | None
-
-    @property
-    def shadow(self) -> bool:
-        return bool(self.__dict__.get("shadow", False))
-
-    @property
-    def key(self) -> str:
-        key: str = self.__dict__.get("key", NO_KEY)
-        return key
+    key: str = NO_KEY
+    shadow: bool = False
 
 
 Item: TypeAlias = Change | Mark | Still
@@ -88,6 +81,8 @@ _encoder = msgspec.json.Encoder()
 
 def encode(item: Item) -> bytes:
     """Return an item as one JSON line without its newline; the same item gives the same bytes."""
+    if isinstance(item, Still):
+        return _encoder.encode({"still": item.still, "t": item.t, "value": item.value})
     return _encoder.encode(item)
 
 

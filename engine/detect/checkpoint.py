@@ -56,9 +56,7 @@ class RuleSnapshot(msgspec.Struct, frozen=True):
 class OpenEpisode(msgspec.Struct, frozen=True):
     rule: str
     series: int
-    id: str
-    key: str
-    level: int
+    episode: Episode
 
 
 class ValuesSnapshot(msgspec.Struct, frozen=True):
@@ -104,8 +102,7 @@ def snapshot(state: State) -> bytes:
         last=packed(state.series.last[:count]),
         rules={rule.rule.id: _pack_rule(rule) for rule in state.rules},
         episodes=[
-            OpenEpisode(rule, series, episode.id, episode.key, episode.level)
-            for (rule, series), episode in state.episodes.open.items()
+            OpenEpisode(rule, series, episode) for (rule, series), episode in state.episodes.open.items()
         ],
         values=None if values is None else ValuesSnapshot(packed(values.kept[:count]), packed(values.v[:count])),
     )
@@ -125,8 +122,7 @@ def restored(snapshot: Snapshot, plan: Plan) -> State:
     for rule in state.rules:
         _unpack_rule(rule, snapshot.rules[rule.rule.id], state)
     for one in snapshot.episodes:
-        rule_state = next(rule for rule in state.rules if rule.rule.id == one.rule)
-        state.episodes.note(one.rule, one.series, Episode(one.id, one.key, one.level), shadow=rule_state.shadow)
+        state.episodes.open[one.rule, one.series] = one.episode
     if snapshot.values is not None:
         state.values = Values()
         state.values.restore(unpacked(snapshot.values.kept), unpacked(snapshot.values.v))

@@ -48,13 +48,19 @@ class Detector:
         partition: int = 0,
         offline_plan: Plan | None = None,
         last_values: bool = False,
+        marks: bool = True,
     ) -> None:
-        """Begin before the first record. `offline_plan` is the plan whatever the log says; without it plan records decide."""
+        """Begin before the first record.
+
+        `offline_plan` is the plan whatever the log says; without it plan records decide. `last_values` are told on demand
+        only, and so are `marks` and stills if nobody needs them.
+        """
         if (plans is None) == (offline_plan is None):
             raise ValueError("a detector needs a source of plans or one offline plan")
         self.partition = partition
         self._plans = plans
         self._last_values = last_values
+        self._marks = marks
         self._told = Told()
         self._stopped: int | None = None
         self._state: State | None = None
@@ -163,6 +169,7 @@ class Detector:
 
     def _begin(self, plan: Plan, *, offline: bool) -> list[RuleState]:
         self._state = State.begin(plan, self.partition, offline=offline, last_values=self._last_values)
+        self._state.episodes.marks = self._marks
         fresh = self._state.adopt(plan)
         self._prepare()
         return fresh

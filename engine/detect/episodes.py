@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 
 from engine.detect.changes import (
@@ -35,48 +35,47 @@ AFTER = 2
 COMMUNITY_DIGITS = 12
 
 
-@dataclass(frozen=True, slots=True)
-class Episode:
-    """An open episode: its id, the community code of its raise or "-", and its level now."""
+class Episode(msgspec.Struct, frozen=True):
+    """An open episode: its id, the community code of its raise or "-", its level now, whether its rule is a shadow."""
 
     id: str
     key: str
     level: int
+    shadow: bool
 
 
 class Episodes:
-    """The open episodes of one partition, by (rule id, series)."""
+    """The open episodes of one partition, by (rule id, series); without `marks` neither marks nor stills are told."""
 
-    def __init__(self, partition: int, vocabulary: Vocabulary) -> None:
+    def __init__(self, partition: int, vocabulary: Vocabulary, *, marks: bool = True) -> None:
+        self.marks = marks
         self.partition = partition
         self.vocabulary = vocabulary
         self.open: dict[tuple[str, int], Episode] = {}
-        self.levels: dict[int, dict[str, int]] = {}
-        """Open level by rule id, by series; without shadow rules."""
         self._names: dict[int, tuple[str, str]] = {}
 
     def words(self, told: Told, rules: Sequence[RuleState], plan: Plan) -> list[Item]:
         """Turn placed outputs into items, in the order of the alerts log."""
-        if told.n == 0:
-            return []
         out = told.out[: told.n]
+        if not self.marks:
+            out = out[out[:, at.O_CODE] <= at.CLEARED]
+        if len(out) == 0:
+            return []
         _settle(out, self.vocabulary)
-        order = self._ordered(out)
-        out = out[order]
-        value = out.view(np.float64)[:, at.O_VALUE]
+        out = out[self._ordered(out)]
+        values = [None if x != x else x for x in out.view(np.float64)[:, at.O_VALUE].tolist()]
         grids = _codes(plan.grids, out)
-        values = [None if x != x else x for x in value.tolist()]
+        short = plan.short
         items: list[Item] = []
         for row, x, grid in zip(out.tolist(), values, grids, strict=True):
             code = row[at.O_CODE]
             if code == MARK:
-                items.append(Mark(row[at.O_T], self.partition, plan.short))
-                continue
-            rule = rules[row[at.O_RULE]]
-            if code == at.STILL:
-                items.append(self._still(row, x, rule))
+                items.append(Mark(row[at.O_T], self.partition, short))
+            elif code == at.STILL:
+                episode = self.open[rules[row[at.O_RULE]].rule.id, row[at.O_SERIES]]
+                items.append(Still(episode.id, row[at.O_T], x, episode.key, episode.shadow))
             else:
-                items.append(self._change(row, x, grid, rule, plan.short))
+                items.append(self._change(row, x, grid, rules[row[at.O_RULE]], short))
         return items
 
     def _ordered(self, out: Matrix) -> I64:
@@ -86,9 +85,8 @@ class Episodes:
         if len(timers) > 1:
             series, number = np.unique(out[timers, at.O_SERIES], return_inverse=True)
             names = [self.names(s) for s in series.tolist()]
-            by_name = np.array(sorted(range(len(names)), key=names.__getitem__))
             place = np.empty(len(names), np.int64)
-            place[by_name] = np.arange(len(names))
+            place[sorted(range(len(names)), key=names.__getitem__)] = np.arange(len(names))
             rank[timers] = place[number]
         return np.lexsort((rank, out[:, at.O_RULE], out[:, at.O_DUE], out[:, at.O_PHASE], out[:, at.O_EVENT]))
 
@@ -100,76 +98,61 @@ class Episodes:
             found = self._names[series] = (sensor, self.vocabulary.series_kind_name(series))
         return found
 
-    def _still(self, row: list[int], value: float | None, rule: RuleState) -> Still:
-        episode = self.open[rule.rule.id, row[at.O_SERIES]]
-        still = Still(episode.id, row[at.O_T], value)
-        still.__dict__.update(key=episode.key, shadow=rule.shadow)
-        return still
-
-    def _change(self, row: list[int], value: float | None, grid: str | None, rule: RuleState, short: str) -> Change:
-        series, code, level = row[at.O_SERIES], row[at.O_CODE], row[at.O_LEVEL]
+    def _change(self, row: list[int], value: float | None, grid: str | None, state: RuleState, short: str) -> Change:
+        rule, series, code, level = state.rule, row[at.O_SERIES], row[at.O_CODE], row[at.O_LEVEL]
         sensor, kind = self.names(series)
-        name = rule.rule.id
         if code == at.RAISED_:
             key = NO_KEY if grid is None else grid[:COMMUNITY_DIGITS]
-            episode = Episode(episode_id(name, sensor, kind, row[at.O_RAISED]), key, level)
+            episode = Episode(episode_id(rule.id, sensor, kind, row[at.O_RAISED]), key, level, state.shadow)
+            self.open[rule.id, series] = episode
+        elif code == at.CLEARED:
+            episode = self.open.pop((rule.id, series))
         else:
-            before = self.open[name, series]
-            episode = Episode(before.id, before.key, level)
-        self.note(name, series, episode, shadow=rule.shadow)
+            before = self.open[rule.id, series]
+            episode = self.open[rule.id, series] = Episode(before.id, before.key, level, before.shadow)
         seq, since, first, last = row[at.O_SEQ], row[at.O_SINCE], row[at.O_FIRST], row[at.O_LAST]
         placed = row[at.O_LON] != NO_PLACE
         change = Change(
-            id=f"{episode.id}:{seq}",
-            episode=episode.id,
-            seq=seq,
-            change=CHANGE_WORDS[code],
-            cause=CAUSE_WORDS[row[at.O_CAUSE]],
-            rule=name,
-            rule_version=rule.rule.version,
-            sensor=sensor,
-            kind=kind,
-            level=LEVEL_WORDS[level],
-            previous=LEVEL_WORDS[row[at.O_PREVIOUS]],
-            t=row[at.O_T],
-            since=None if since == NEVER else since,
-            value=value,
-            lon=row[at.O_LON] / 1e7 if placed else None,
-            lat=row[at.O_LAT] / 1e7 if placed else None,
-            grid=grid,
-            evidence=Evidence(
+            f"{episode.id}:{seq}",
+            episode.id,
+            seq,
+            CHANGE_WORDS[code],
+            CAUSE_WORDS[row[at.O_CAUSE]],
+            rule.id,
+            rule.version,
+            sensor,
+            kind,
+            LEVEL_WORDS[level],
+            LEVEL_WORDS[row[at.O_PREVIOUS]],
+            row[at.O_T],
+            None if since == NEVER else since,
+            value,
+            row[at.O_LON] / 1e7 if placed else None,
+            row[at.O_LAT] / 1e7 if placed else None,
+            grid,
+            Evidence(
                 self.partition,
                 None if first == at.NO_OFFSET else first,
                 None if last == at.NO_OFFSET else last,
             ),
-            plan=short,
-            shadow=rule.shadow,
+            short,
+            episode.shadow,
         )
         change.__dict__["key"] = episode.key
         return change
-
-    def note(self, rule: str, series: int, episode: Episode, *, shadow: bool) -> None:
-        """Keep the episode if it is still open, else forget it."""
-        if episode.level:
-            self.open[rule, series] = episode
-            if not shadow:
-                self.levels.setdefault(series, {})[rule] = episode.level
-            return
-        del self.open[rule, series]
-        if not shadow:
-            levels = self.levels[series]
-            del levels[rule]
-            if not levels:
-                del self.levels[series]
 
     def counted(self) -> dict[tuple[str, str], int]:
         """Count open episodes by (rule, level)."""
         counts = Counter((rule, LEVEL_WORDS[episode.level] or "") for (rule, _), episode in self.open.items())
         return dict(sorted(counts.items()))
 
-    def level(self, series: int) -> int:
-        """Return the highest open level of a series."""
-        return max(self.levels.get(series, {}).values(), default=0)
+    def levels(self) -> dict[int, int]:
+        """Return the highest open level of each series that has one, without shadow rules."""
+        highest: dict[int, int] = {}
+        for (_, series), episode in self.open.items():
+            if not episode.shadow:
+                highest[series] = max(highest.get(series, 0), episode.level)
+        return highest
 
 
 def mark(told: Told, event: int, watermark: int) -> None:

@@ -125,6 +125,7 @@ class Values:
         series = np.concatenate((rows.series[row], timed)).astype(np.int32)
         lon = np.concatenate((rows.lon[row], self.kept[timed, 2])).astype(np.int32)
         lat = np.concatenate((rows.lat[row], self.kept[timed, 3])).astype(np.int32)
+        levels = episodes.levels() if len(series) else {}
         return LastValues(
             series=series,
             t=np.concatenate((rows.t[row], self.kept[timed, 1])),
@@ -132,7 +133,7 @@ class Values:
             lon_e7=lon,
             lat_e7=lat,
             grid=np.full(len(series), -1, np.int32) if grids is None else grids.locate(lon, lat),
-            level=np.array([episodes.level(s) for s in series.tolist()], np.int8),
+            level=np.array([levels.get(s, 0) for s in series.tolist()], np.int8),
             vocabulary=vocabulary,
             grids=grids,
         )
