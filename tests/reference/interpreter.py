@@ -13,85 +13,38 @@ import json
 import math
 import operator
 import re
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
+from functools import lru_cache
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from tests.reference.expression import Parser, Seen, evaluate
+from tests.reference.places import covers
+from tests.reference.readings import Reading, decode
+from tests.reference.times import active, duration, next_end, spoken
 
 LEVELS = ["blue", "yellow", "orange", "red"]
-UNITS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 COMPARE = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le, "==": operator.eq, "!=": operator.ne}
-DAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 SUSPECT_MS = 300_000
 Key = tuple[str, str]
 
 
-class Rejected(Exception):
-    """This reading goes to quarantine."""
-
-
-def duration(text: str) -> int:
-    found = re.fullmatch(r"(\d+)(ms|s|m|h|d)", text)
+@lru_cache(maxsize=None)
+def comparison(text: str) -> tuple[Callable[[float, float], bool], float]:
+    found = re.fullmatch(r"\s*(>=|<=|==|!=|>|<)\s*(\S+)\s*", text)
     assert found, text
-    return int(found.group(1)) * UNITS[found.group(2)]
+    return COMPARE[found.group(1)], float(found.group(2))
 
 
 def compare(text: str, x: float) -> bool:
-    found = re.fullmatch(r"\s*(>=|<=|==|!=|>|<)\s*(\S+)\s*", text)
-    assert found, text
-    return bool(COMPARE[found.group(1)](x, float(found.group(2))))
+    sign, value = comparison(text)
+    return bool(sign(x, value))
 
 
-def on_segment(px: int, py: int, ax: int, ay: int, bx: int, by: int) -> bool:
-    cross = (bx - ax) * (py - ay) - (by - ay) * (px - ax)
-    return cross == 0 and min(ax, bx) <= px <= max(ax, bx) and min(ay, by) <= py <= max(ay, by)
-
-
-def ring_holds(ring: list[tuple[int, int]], x: int, y: int) -> tuple[bool, bool]:
-    """Say (on the border, strictly inside by the even-odd rule)."""
-    inside = False
-    for (ax, ay), (bx, by) in zip(ring, ring[1:] + ring[:1], strict=True):
-        if on_segment(x, y, ax, ay, bx, by):
-            return True, False
-        if (ay > y) != (by > y):
-            left = (bx - ax) * (y - ay) - (x - ax) * (by - ay)
-            if (left > 0) == (by > ay):
-                inside = not inside
-    return False, inside
-
-
-def covers(rings: list[list[tuple[int, int]]], x: int, y: int) -> bool:
-    """Say whether the point lies in or on the border of a polygon with holes."""
-    border, inside = ring_holds(rings[0], x, y)
-    if border or not inside:
-        return border
-    for hole in rings[1:]:
-        border, within = ring_holds(hole, x, y)
-        if border:
-            return True
-        if within:
-            return False
-    return True
-
-
-@dataclass
-class Reading:
-    """One accepted reading as it waits and is released."""
-
-    sensor: str
-    kind: str
-    t: int
-    v: float
-    place: tuple[int, int] | None
-    attrs: dict[str, Any]
-    log_time: int
-    offset: int
-    index: int
-    raw: str
-    u: int = 0
-    stale: bool = False
+@lru_cache(maxsize=None)
+def parsed(text: str) -> Any:
+    return Parser(text).whole()
 
 
 @dataclass
@@ -115,43 +68,6 @@ class State:
     absent_due: int | None = None
 
 
-def spoken(text: Any) -> int:
-    """Turn ``t`` to milliseconds; finer digits are cut."""
-    if isinstance(text, bool) or not isinstance(text, (int, str)):
-        raise Rejected("t")
-    if isinstance(text, int):
-        if not -62_135_596_800_000 <= text <= 253_402_300_799_999:
-            raise Rejected("t")
-        return text
-    found = re.fullmatch(r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:\d\d)(?:\.(\d+))?([Zz]|[+-]\d\d:\d\d)", text)
-    if not found:
-        raise Rejected("t")
-    try:
-        stamp = datetime.fromisoformat(f"{found.group(1)}T{found.group(2)}")
-        zone = found.group(4)
-        ahead = timedelta()
-        if zone not in "Zz":
-            hours, minutes = int(zone[1:3]), int(zone[4:6])
-            if hours > 23 or minutes > 59:
-                raise Rejected("t")
-            ahead = timedelta(hours=hours, minutes=minutes) * (-1 if zone[0] == "-" else 1)
-    except ValueError:
-        raise Rejected("t") from None
-    whole = (stamp.replace(tzinfo=timezone.utc) - datetime(1970, 1, 1, tzinfo=timezone.utc)) - ahead
-    return whole // timedelta(milliseconds=1) + int((found.group(3) or "0").ljust(3, "0")[:3])
-
-
-def refuse_constant(name: str) -> float:
-    raise Rejected(name)
-
-
-def load(raw: str) -> Any:
-    try:
-        return json.loads(raw, parse_constant=refuse_constant)
-    except ValueError:
-        raise Rejected("bad_json") from None
-
-
 class Interpreter:
     """Feed records in log order; ``items`` grows with changes, marks and stills."""
 
@@ -165,10 +81,14 @@ class Interpreter:
         self.digest: str | None = None
         self.states: dict[str, dict[Key, State]] = {}
         self.trees: dict[str, dict[str, Any]] = {}
+        self.kinds: dict[str, list[str]] = {}
         self.items: list[dict[str, Any]] = []
-        self.late: list[tuple[str, int, int, str]] = []
+        self.late: list[tuple[str, int, int]] = []
+        self.late_by_kind: Counter[tuple[str, str]] = Counter()
+        self.readings_by_kind: Counter[str] = Counter()
+        self.suspect = 0
         self.rejects: list[tuple[int, int]] = []
-        self.hidden: dict[str, int] = {}
+        self.hidden: Counter[str] = Counter()
         self.top: int | None = None  # the largest u of a reading, tick or plan
         self.mark: int | None = None  # W
         self.clock: int | None = None  # F
@@ -181,11 +101,14 @@ class Interpreter:
     # -- records ----------------------------------------------------------------------------------------------------
     def record(self, offset: int, value: bytes, log_time: int | None = None) -> None:
         """Take the next record of the log."""
-        control, readings = self.decode(offset, value, log_time)
+        control, readings, bad = decode(value, offset, log_time, self.plan["kinds"] if self.plan else {})
+        self.rejects += [(offset, index) for index in bad]
         moved: list[int] = []
         if control is not None:
             said = spoken(control["t"])
-            stamp = log_time if log_time is not None else control.get("log_t", said)
+            stamp = log_time if log_time is not None else spoken(control.get("log_t", control["t"]))
+            assert said is not None
+            assert stamp is not None
             u = min(said, stamp)
             moved.append(u)
             if control["kind"] == "plan" and not self.offline:
@@ -193,6 +116,7 @@ class Interpreter:
         for reading in readings:
             if reading.t > reading.log_time + SUSPECT_MS:
                 reading.t = reading.log_time
+                self.suspect += 1
             reading.stale = reading.t < reading.log_time - self.plan["max_age"]
             reading.u = min(reading.t, reading.log_time)
             if not reading.stale:
@@ -226,50 +150,6 @@ class Interpreter:
             self.fire(reading.u)
             self.judge(reading)
 
-    def decode(self, offset: int, value: bytes, log_time: int | None) -> tuple[dict[str, Any] | None, list[Reading]]:
-        try:
-            whole = load(value.decode())
-        except (UnicodeDecodeError, Rejected):
-            self.rejects.append((offset, 0))
-            return None, []
-        if isinstance(whole, dict) and whole.get("kind") in ("tick", "plan"):
-            return whole, []
-        out: list[Reading] = []
-        for index, one in enumerate(whole if isinstance(whole, list) else [whole]):
-            try:
-                out.append(self.reading(one, offset, index, log_time))
-            except Rejected:
-                self.rejects.append((offset, index))
-        return None, out
-
-    def reading(self, one: Any, offset: int, index: int, log_time: int | None) -> Reading:
-        if not isinstance(one, dict):
-            raise Rejected("not an object")
-        sensor, kind, v = one.get("sensor"), one.get("kind"), one.get("v")
-        if not isinstance(sensor, str) or not re.fullmatch(r"[A-Za-z0-9._:-]{1,64}", sensor):
-            raise Rejected("sensor")
-        if not isinstance(kind, str) or kind not in self.plan["kinds"]:
-            raise Rejected("kind")
-        if not isinstance(v, (bool, int, float)) or not math.isfinite(v):
-            raise Rejected("v")
-        low, high = self.plan["kinds"][kind]
-        if not low <= float(v) <= high:
-            raise Rejected("range")
-        t = spoken(one.get("t"))
-        stamp = log_time if log_time is not None else spoken(one["log_t"]) if "log_t" in one else t
-        attrs = {k: float(x) if type(x) in (int, float) else x for k, x in (one.get("attrs") or {}).items()}
-        return Reading(sensor, kind, t, float(v), self.place(one), attrs, stamp, offset, index, json.dumps(one))
-
-    def place(self, one: dict[str, Any]) -> tuple[int, int] | None:
-        lon, lat = one.get("lon"), one.get("lat")
-        if (lon is None) != (lat is None):
-            raise Rejected("place")
-        if lon is None or lat is None:
-            return None
-        if not (-180 <= lon <= 180 and -90 <= lat <= 90):
-            raise Rejected("place")
-        return round(round(float(lon), 7) * 1e7), round(round(float(lat), 7) * 1e7)
-
     # -- the plan ---------------------------------------------------------------------------------------------------
     def take_plan(self, digest: str, u: int | None) -> None:
         """Switch to a plan; ``u`` is the order time of its record, ``None`` offline."""
@@ -293,7 +173,8 @@ class Interpreter:
         for states in self.states.values():
             for key in [k for k in states if k in before and k not in after]:
                 del states[key]
-        self.trees = {r["id"]: {k: Parser(str(r[k])).whole() for k in ("where", "measure") if k in r} for r in self.rules}
+        self.trees = {r["id"]: {k: parsed(str(r[k])) for k in ("where", "measure") if k in r} for r in self.rules}
+        self.kinds = {r["id"]: self.reads(r) for r in self.rules}
         if u is not None:
             self.start_absences(u)
 
@@ -315,7 +196,7 @@ class Interpreter:
             if "absent" not in rule:
                 continue
             for key, row in self.registry.items():
-                if row["kind"] in self.reads(rule) and key not in self.states[rule["id"]]:
+                if row["kind"] in self.kinds[rule["id"]] and key not in self.states[rule["id"]]:
                     place = None if row["lon_e7"] is None else (row["lon_e7"], row["lat_e7"])
                     state = self.states[rule["id"]][key] = State(place=place)
                     state.alive = u if row.get("since") is None else max(u, row["since"])
@@ -361,9 +242,11 @@ class Interpreter:
         else:
             self.last[key] = reading.t
         if reason:
-            self.late.append((reason, reading.offset, reading.index, reading.raw))
+            self.late.append((reason, reading.offset, reading.index))
+            self.late_by_kind[reading.kind, reason] += 1
+        self.readings_by_kind[reading.kind] += 1
         for rule in self.rules:
-            if reading.kind not in self.reads(rule):
+            if reading.kind not in self.kinds[rule["id"]]:
                 continue
             if "absent" in rule:
                 self.alive(rule, key, reading)
@@ -395,17 +278,17 @@ class Interpreter:
             self.plan["tz"], lambda name, x, y: any(covers(rings, x, y) for rings in self.plan["zones"][name]),
         )
         trees = self.trees[rule["id"]]
-        if "schedule" in rule and not self.active(rule["schedule"], reading.t):
+        if "schedule" in rule and not active(rule["schedule"], self.plan["tz"], reading.t):
             return
         if "where" in trees:
             where = evaluate(trees["where"], seen)
             if where is None:
-                self.hidden[rule["id"]] = self.hidden.get(rule["id"], 0) + 1
+                self.hidden[rule["id"]] += 1
             if where is not True:
                 return
         x = evaluate(trees["measure"], seen) if "measure" in trees else reading.v
         if x is None or not math.isfinite(x) or ("window" in rule and abs(x) > 1e8):
-            self.hidden[rule["id"]] = self.hidden.get(rule["id"], 0) + 1
+            self.hidden[rule["id"]] += 1
             return
         state = self.states[rule["id"]].setdefault(key, State())
         if "max_gap" in rule and state.seen_t is not None and reading.t - state.seen_t > duration(rule["max_gap"]):
@@ -417,7 +300,7 @@ class Interpreter:
         if "quiet" in rule:
             state.quiet_due = max(reading.t, self.clock) + duration(rule["quiet"])
         if "schedule" in rule:
-            state.schedule_due = self.next_end(rule["schedule"], reading.t)
+            state.schedule_due = next_end(rule["schedule"], self.plan["tz"], reading.t)
         changed = measure is not None and self.decide(rule, key, state, reading, measure)
         if not changed and state.level is not None and reading.t - state.told >= 60_000:
             state.told = reading.t
@@ -479,30 +362,6 @@ class Interpreter:
 
     def clears(self, level: dict[str, Any], x: float) -> bool:
         return compare(level["clear"], x) if "clear" in level else not compare(level["set"], x)
-
-    # -- schedules --------------------------------------------------------------------------------------------------
-    def active(self, schedule: dict[str, Any], t: int) -> bool:
-        local = datetime.fromtimestamp(t // 1000, ZoneInfo(schedule.get("tz", self.plan["tz"])))
-        minute = local.hour * 60 + local.minute
-        inside = False
-        for span in schedule.get("active") or schedule.get("inactive"):
-            start, end = (int(s[:2]) * 60 + int(s[3:]) for s in (span["from"], span["to"]))
-            days = [DAYS.index(d) for d in span.get("days") or DAYS]
-            today, yesterday = local.weekday() in days, (local.weekday() - 1) % 7 in days
-            if start < end:
-                inside |= today and start <= minute < end
-            else:
-                inside |= (today and minute >= start) or (yesterday and minute < end)
-        return inside == ("active" in schedule)
-
-    def next_end(self, schedule: dict[str, Any], t: int) -> int | None:
-        """Walk minute by minute to the first end of activity at or after ``t``; whole minutes are where spans end."""
-        at = -(-t // 60_000) * 60_000
-        for _ in range(8 * 1440 + 2):
-            if self.active(schedule, at - 1) and not self.active(schedule, at):
-                return at
-            at += 60_000
-        return None
 
     # -- changes ----------------------------------------------------------------------------------------------------
     def raise_to(self, rule: dict[str, Any], key: Key, state: State, level: str, t: int, x: float | None, cause: str,
