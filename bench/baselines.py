@@ -46,7 +46,7 @@ def msgspec_per_record(lines: list[bytes]) -> int:
 
 
 def dictionaries_and_one_rule(lines: list[bytes]) -> int:
-    """A plain loop: msgspec objects, a dictionary of levels by sensor, one threshold of three levels with hysteresis."""
+    """A plain loop: msgspec objects, a dictionary of levels by sensor, one rule of three levels without clear lines."""
     decode = msgspec.json.Decoder(Five).decode
     level: dict[tuple[str, str], int] = {}
     changes = 0

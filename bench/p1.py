@@ -1,6 +1,6 @@
 """P1: bytes to changes, through the same calls that `tongguan detect` makes.
 
-`python -m bench.p1 [--readings 10000000] [--seed 1] [--stages]`. CPU is of the process with its threads and children, from the
+`python -m bench.p1 [--readings 10000000] [--seed 1]`. CPU is of the process with its threads and children, from the
 first byte to the last change; what is before (imports, compiled code, the plan) is told apart.
 """
 
@@ -117,7 +117,7 @@ def main() -> None:
         run = detect(made)
     rate = chosen.readings / run.cpu_s
     print(f"P1         {rate:,.0f} readings per CPU-second: {run.cpu_s:.1f} CPU-s, {run.wall_s:.1f} s")
-    print(f"outcome    {run.changes:,} changes, {run.late:,} late, {run.rejects:,} rejects, {run.slow:,} by the slow path")
+    print(f"outcome    {run.changes:,} changes, {run.late:,} late, {run.rejects:,} rejects, {run.slow:,} read slowly")
     print(f"checksum   {run.checksum}")
     print(f"memory     {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f} MiB at most")
     if stages.ns:

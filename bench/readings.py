@@ -1,7 +1,7 @@
 """Readings of the benchmark, fixed by the seed: `python -m bench.readings --readings 10000000 --seed 1`.
 
-Every sensor speaks once a minute, in another order each minute; one reading in a hundred is beyond a level (five in a row),
-one in a hundred is of an odd shape. Clocks jitter by 150 ms.
+Every sensor speaks once a minute, in another order each minute; one reading in a hundred is beyond a level (five in a
+row), one in a hundred is of an odd shape. Clocks jitter by 150 ms.
 """
 
 from __future__ import annotations
@@ -91,7 +91,8 @@ def chunks(place: Town, readings: int, seed: int) -> Iterator[memoryview]:
     )
     tails = Texts.of(
         [
-            f',"lon":{lon / 1e7:.7f},"lat":{lat / 1e7:.7f},"attrs":{{"mode":"normal","fw":"2.1.{number % 10}","bay":"{number % 100:02d}","battery":'.encode()
+            f',"lon":{lon / 1e7:.7f},"lat":{lat / 1e7:.7f},"attrs":{{"mode":"normal",'
+            f'"fw":"2.1.{number % 10}","bay":"{number % 100:02d}","battery":'.encode()
             for number, (lon, lat) in enumerate(zip(place.lon_e7, place.lat_e7, strict=True))
         ]
     )

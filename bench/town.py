@@ -22,7 +22,7 @@ UNPLACED_PER_MILLE = 200
 
 @dataclass(frozen=True, slots=True)
 class KindShape:
-    """How many per mille of the sensors are of a kind, and its values in hundredths: usual ones and those beyond a level."""
+    """How many per mille of the sensors are of a kind; its values in hundredths, usual ones and those beyond a level."""
 
     name: str
     per_mille: int
@@ -46,7 +46,7 @@ KINDS = (
 
 @dataclass(frozen=True, slots=True)
 class Town:
-    """Sensors by number: id, number in `KINDS`, place in 1e-7 degrees; `vehicle.position` and some others are not in the registry with a place."""
+    """Sensors by number: id, number in `KINDS`, place in 1e-7 degrees, whether the registry has it."""
 
     ids: tuple[str, ...]
     kind: npt.NDArray[np.int64]

@@ -1,4 +1,4 @@
-"""Decimal digits to the nearest double, in whole-number arithmetic (Lemire 2021, "Number Parsing at a Gigabyte per Second")."""
+"""Decimal digits to the nearest double, in whole numbers (Lemire 2021, "Number Parsing at a Gigabyte per Second")."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _HIDDEN_BIT = np.uint64(1 << 52)
 
 @inlined
 def nearest_bits(mantissa: Word, power: int) -> tuple[bool, Word]:
-    """Return the bits of the double nearest to mantissa * 10**power (mantissa > 0), and before it whether it is sure."""
+    """Return the double nearest to mantissa * 10**power (mantissa > 0) as bits, before it whether it is sure."""
     if power < _FIRST_POWER or power > _LAST_POWER:
         return False, np.uint64(0)
     zeros = leading_zeros(mantissa)
@@ -74,9 +74,9 @@ def nearest_bits(mantissa: Word, power: int) -> tuple[bool, Word]:
 
 @inlined
 def nearest_double(mantissa: Word, decimals: int, negative: bool) -> tuple[bool, float]:
-    """Return mantissa / 10**decimals (decimals may be negative), and before it whether that is surely the nearest double.
+    """Return mantissa / 10**decimals, before it whether that is surely the nearest double.
 
-    Never gives -0.
+    Decimals may be negative. Never gives -0.
     """
     result = 0.0
     sure = True

@@ -40,7 +40,7 @@ class Decoder:
         self._checks = {offline: ReadingCheck(kinds, self._attrs, offline=offline) for offline in (False, True)}
 
     def decode(self, batch: RecordBatch, first: int = 0) -> Decoded:
-        """Decode the records from `first` on, to the end of the batch or to the first plan record, that one included."""
+        """Decode the records from `first` on, to the end of the batch or to a plan record, that one included."""
         rows, holes, heap = self._scan(batch, first)
         found = slow.SlowTexts()
         next_record = len(batch)

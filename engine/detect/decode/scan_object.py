@@ -94,10 +94,10 @@ def field_of(word: Word) -> tuple[int, int]:
 
 @inlined
 def is_sensor(data: Bytes, start: int, length: int) -> bool:
+    good = True
     for position in range(start, start + length):
-        if not _IN_SENSOR[byte_at(data, position)]:
-            return False
-    return True
+        good = good and _IN_SENSOR[byte_at(data, position)]
+    return good
 
 
 @inlined

@@ -1,7 +1,7 @@
 """Pieces of the scanner: white space, strings and numbers in padded bytes.
 
-Each takes the position of a text's first byte and returns the position after it, or `DECLINE` where it is wrong or rare. None
-looks further than `batch.PADDING_BYTES` beyond a position that is below `limit`.
+Each takes the position of a text's first byte and returns the position after it, or `DECLINE` where it is wrong or
+rare. None looks further than `batch.PADDING_BYTES` beyond a position that is below `limit`.
 """
 
 from __future__ import annotations
@@ -201,7 +201,7 @@ def number(data: Bytes, position: int) -> tuple[int, bool, Word, int, bool]:
 def exponent_of(data: Bytes, position: int) -> tuple[int, int]:
     """Read what stands behind the `e` of a number."""
     sign = byte_at(data, position)
-    if sign == MINUS or sign == PLUS:
+    if sign in (MINUS, PLUS):
         position += 1
     after, power = digits(data, position, np.uint64(0))
     if after == position or after - position > LONGEST_EXPONENT:

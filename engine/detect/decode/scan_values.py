@@ -1,6 +1,7 @@
 """Pieces of the scanner: the values of the known fields.
 
-As in `scan_text`: the position after the value, or `DECLINE`; the rest of a tuple counts only where it was not declined.
+As in `scan_text`: the position after the value, or `DECLINE`; the rest of a tuple counts only where it was not
+declined.
 """
 
 from __future__ import annotations
@@ -177,7 +178,7 @@ def value(data: Bytes, position: int) -> tuple[int, float]:
 
 @inlined
 def degrees_e7(mantissa: Word, decimals: int, limit_e7: int) -> int:
-    """Round written degrees as their nearest double is rounded, to 1e-7 degrees; -1: off the earth, or too near to a half."""
+    """Round written degrees as their nearest double is rounded, to 1e-7 degrees; -1: off the earth, or doubtful."""
     limit = np.uint64(limit_e7)
     if decimals < 0 or decimals > MOST_DIGITS:
         return -1

@@ -101,9 +101,9 @@ def after_brackets(data: Bytes, position: int, limit: int, delimited: bool) -> i
                 position += 1
             if position >= limit:
                 return -1
-        elif byte == OPEN_OBJECT or byte == OPEN_ARRAY:
+        elif byte in (OPEN_OBJECT, OPEN_ARRAY):
             depth += 1
-        elif byte == CLOSE_OBJECT or byte == CLOSE_ARRAY:
+        elif byte in (CLOSE_OBJECT, CLOSE_ARRAY):
             if delimited and depth == 0:
                 return position if byte == CLOSE_ARRAY else -1
             depth -= 1

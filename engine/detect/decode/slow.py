@@ -97,7 +97,7 @@ def write(
     names: Sequence[str],
     heap_used: int,
 ) -> bytes:
-    """Write accepted readings into the rows at `position`; return what comes after the `heap_used` bytes of the heap."""
+    """Write accepted readings into the rows at `position`; return what comes behind `heap_used` bytes of heap."""
     readings = [row.reading for row in found]
     rows.record[position] = [row.record for row in found]
     rows.part[position] = [row.index for row in found]

@@ -45,8 +45,8 @@ def split(
 ) -> int:
     """Find the lines of `data[:used]` (padded) that are not blank; the last may lack its newline.
 
-    `state`: where to go on, and the lines so far, blank ones included. Returns how many were written from `state[2]` on,
-    fewer than there are when the arrays are full.
+    `state`: where to go on, the lines so far with the blank ones, and how many are written. Returns the last, which is
+    the size of the arrays when they are full.
     """
     begin, number, found = signed(state[0]), signed(state[1]), signed(state[2])
     while begin < used and found < len(start):

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from engine.detect import batch
 from engine.detect.batch import RecordBatch, read_lines
 
-LINES = st.lists(st.sampled_from([b"", b" \t\r", b"{}", b'{"a":1}\r', b"x" * 70, b"\xff\x00", b"        "]), max_size=12)
+LINES = st.lists(
+    st.sampled_from([b"", b" \t\r", b"{}", b'{"a":1}\r', b"x" * 70, b"\xff\x00", b"        "]), max_size=12
+)
 
 
 def numbered(batches: list[RecordBatch]) -> list[tuple[int, bytes]]:

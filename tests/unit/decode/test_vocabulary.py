@@ -21,9 +21,7 @@ REGISTRY = Registry(
         Row("two", "water.level", 30, 40),
     ]
 )
-names = st.one_of(
-    st.from_regex(r"[A-Za-z0-9._:-]{1,64}", fullmatch=True), st.integers(0, 3000).map("sensor-{}".format)
-)
+names = st.one_of(st.from_regex(r"[A-Za-z0-9._:-]{1,64}", fullmatch=True), st.integers(0, 3000).map("sensor-{}".format))
 series = st.lists(st.tuples(names, st.integers(0, len(KINDS) - 1)), max_size=60)
 
 
