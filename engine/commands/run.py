@@ -31,7 +31,7 @@ from engine.commands.services import services_of
 from engine.detect.offline import FilesRefused
 from engine.runtime.config import Config, duration_ms, load, printed, size_bytes
 from engine.runtime.embedded import Embedded, Limits, wall_clock_ms
-from engine.runtime.errors import RuntimeFault
+from engine.runtime.errors import RuntimeFault, Unusable
 from engine.runtime.export import lines_of
 from engine.runtime.journal import Journal
 from engine.runtime.log import Stream
@@ -213,7 +213,7 @@ def _opened(data: Path, *, live_clock: bool = False) -> Iterator[Journal]:
     """Open the journal of a folder, beside a running engine or without one; a folder without one is refused."""
     path = data / "journal.db"
     if not path.exists():
-        raise FileNotFoundError(2, "no journal here; give the engine's --data", str(path))
+        raise Unusable(f"{path}: no journal here; give the engine's --data")
     # on a player's clock what comes without log time gets that of the record before
     log = Journal(path, clock=lambda: 0 if not live_clock or log.on_players_clock else wall_clock_ms())
     try:

@@ -9,6 +9,7 @@ lock             whose folder it is
 from __future__ import annotations
 
 import logging
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -16,6 +17,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+
+from sqlalchemy.exc import DBAPIError
 
 from engine.casework.plans import StoredPlans
 from engine.casework.service import AlertRecord, Applied, Casework, Settings
@@ -37,6 +40,7 @@ from engine.runtime.readings import Readings
 from engine.runtime.relay import Relay
 from engine.runtime.retention import Retention, Trimmer, rebuild_ms
 from engine.runtime.sensors import LastKnown
+from engine.runtime.sqlite import fault_of
 from engine.runtime.ticker import tick_until
 from engine.runtime.watch import OnDeath, Threads, end_process
 from rules.plan import Plan
@@ -120,11 +124,20 @@ class Embedded:
         self._clock = clock
         self._limits = limits
         self._observers = tuple(observers)
-        self._threads = Threads(on_death)
+        self._threads = Threads(lambda name, error: on_death(name, self._named(error)))
         self._closing = ExitStack()
         with ExitStack() as opened:
-            self._open(opened)
+            try:
+                self._open(opened)
+            except DBAPIError as error:
+                raise self._named(error) from error
             self._closing = opened.pop_all()
+
+    def _named(self, error: BaseException) -> BaseException:
+        """Turn what the database under the case store says into a fault that names the file and what to do."""
+        if isinstance(error, DBAPIError) and isinstance(error.orig, sqlite3.Error):
+            return fault_of(self.folder / "cases.db", error.orig)
+        return error
 
     def _open(self, opened: ExitStack) -> None:
         lock = FolderLock(self.folder)

@@ -26,9 +26,7 @@ def live(order: dict[str, str]) -> None:
     with (Path(order["data"]).parent / "life.log").open("ab") as log:
         os.dup2(log.fileno(), 2)
     crashpoints.arm(order["crash"])
-    config = Config(
-        data=order["data"], rules=order["rules"], registry=order["registry"], port=0, metrics_port=0
-    )
+    config = Config(data=order["data"], rules=order["rules"], registry=order["registry"], port=0, metrics_port=0)
     try:
         serve_until(threading.Event(), config, LIMITS)
     finally:

@@ -68,7 +68,18 @@ def test_on_a_small_disk_that_is_full_the_same(tmp_path: Path) -> None:
     disk.mkdir()
     if not may_mount(disk):
         pytest.skip("a small disk needs unshare and a user namespace")
-    script = ["unshare", "-rm", "sh", "-c", SMALL_DISK, "sh", str(disk), sys.executable, str(HERE / "filling.py"), str(tmp_path)]
+    script = [
+        "unshare",
+        "-rm",
+        "sh",
+        "-c",
+        SMALL_DISK,
+        "sh",
+        str(disk),
+        sys.executable,
+        str(HERE / "filling.py"),
+        str(tmp_path),
+    ]
     ended = subprocess.run(script, capture_output=True, text=True, env=ENVIRONMENT, timeout=250, check=False)
     assert (tmp_path / "code").read_text() == "75\n", ended.stderr[-2000:]
     assert "no room left on the device" in ended.stderr

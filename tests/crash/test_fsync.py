@@ -61,7 +61,9 @@ def _work(url: str, city: City) -> None:
         for n in range(POSTS):
             reading = {"sensor": "s1", "kind": "water.level", "v": 60, "attrs": {"mark": f"reading-{n:03d}"}}
             reading["t"] = time.time_ns() // 1_000_000
-            answer = client.post("/api/v1/readings", json=[reading], headers={"authorization": f"Bearer {city.posting}"})
+            answer = client.post(
+                "/api/v1/readings", json=[reading], headers={"authorization": f"Bearer {city.posting}"}
+            )
             assert answer.status_code == 200
         client.headers["authorization"] = f"Bearer {city.handling}"
         cases: list[dict[str, object]] = []
@@ -85,7 +87,9 @@ def _synced_before_answer(calls: Sequence[Call], mark: bytes) -> bool:
 
 def _commits(calls: Sequence[Call], wal: str) -> list[int]:
     """Return where the frames that end a transaction were written: their header names the size of the database."""
-    writes = [n for n, call in enumerate(calls) if call.name == "pwrite64" and call.file.endswith(wal) and not call.ended]
+    writes = [
+        n for n, call in enumerate(calls) if call.name == "pwrite64" and call.file.endswith(wal) and not call.ended
+    ]
     return [n for n in writes if len(calls[n].data) == 24 and calls[n].data[4:8] != bytes(4)]
 
 

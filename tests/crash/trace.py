@@ -38,7 +38,13 @@ def read(path: Path) -> list[Call]:
                 calls.append(Call(thread, begun.name, begun.file, b"", True))
             continue
         data = b"".join(bytes.fromhex(text.replace("\\x", "")) for text in _TEXT.findall(rest))
-        begun = Call(thread, name, bytes.fromhex(file.replace("\\x", "")).decode() if file.startswith("\\x") else file, data, False)
+        begun = Call(
+            thread,
+            name,
+            bytes.fromhex(file.replace("\\x", "")).decode() if file.startswith("\\x") else file,
+            data,
+            False,
+        )
         calls.append(begun)
         if "<unfinished ...>" in rest:
             under_way[thread] = begun

@@ -15,7 +15,7 @@ from engine.detect.batch import RecordBatch
 from engine.detect.changes import Change, encode
 from engine.detect.detector import Detector
 from engine.runtime.embedded import Embedded, Limits
-from engine.runtime.errors import AlreadyRunning, Misfit, Overloaded
+from engine.runtime.errors import AlreadyRunning, Corrupt, Misfit, Overloaded
 from engine.runtime.export import lines_of
 from engine.runtime.log import Stream
 from engine.runtime.readings import tick_record
@@ -212,6 +212,15 @@ def test_a_journal_older_than_the_case_store_is_refused(tmp_path: Path, plan: Ca
         play(engine, range(10, 40))
     shutil.copy(tmp_path / "copy.db", tmp_path / "data" / "journal.db")
     with pytest.raises(Misfit, match="one of the two was restored from a copy"):
+        Embedded(tmp_path / "data", plan(), player=True)
+
+
+@pytest.mark.parametrize("name", ["journal.db", "cases.db"])
+def test_a_damaged_file_is_named_with_what_to_do(tmp_path: Path, plan: Callable[..., Plan], name: str) -> None:
+    with running(tmp_path / "data", plan()) as engine:
+        play(engine, range(5))
+    (tmp_path / "data" / name).write_bytes(b"damaged" * 5000)
+    with pytest.raises(Corrupt, match=rf"data/{name}: the file is damaged; restore it from a copy"):
         Embedded(tmp_path / "data", plan(), player=True)
 
 
