@@ -12,7 +12,7 @@ from engine.casework import merging
 from engine.casework.alertlog import Change, Mark, Still, parse
 from engine.casework.clerk import Clerk
 from engine.casework.desk import Desk, Episode, short_hash
-from engine.casework.directory import Directory, category
+from engine.casework.directory import ClearLine, Directory, category
 from engine.casework.errors import PlanUnknown, Unprocessable
 from engine.casework.model import LEVEL_OF, CaseState, Level, Move, Note
 from engine.casework.plans import Plans
@@ -57,7 +57,7 @@ class Arrival:
         self.plans = plans
         self.clock = clock
         self.poison = poison
-        self.clerk = Clerk(desk, 0)
+        self.clerk = Clerk(desk, 0, clock.c)
         self.counts = {"changes": 0, "repeats": 0, "stills": 0, "marks": 0, "opened": 0}
         self.quarantined: dict[str, int] = {}
         self.opened_at: list[int] = []
@@ -130,6 +130,7 @@ class Arrival:
         known = [t for t in clock.marks.values() if t is not None]
         if len(known) == len(clock.marks):
             clock.c = max(min(known), clock.c if clock.c is not None else min(known))
+            self.clerk.c = clock.c
             self._fire(clock.c)
 
     def _fire(self, c: int) -> None:
@@ -137,8 +138,13 @@ class Arrival:
             due = min(((t, *key) for key, t in self.desk.timers.items() if t <= c), default=None)
             if due is None:
                 return
-            self.clerk.check(self.desk.cases[due[1]], due[0])
+            self.clerk.check(self.desk.cases[due[1]], due[0], self._clear_line)
         raise RuntimeError("timers fire without end")
+
+    def _clear_line(self, episode: Episode) -> ClearLine | None:
+        directory = self.plans.directory(episode.plan)
+        entry = directory.rules.get(episode.rule) if directory is not None else None
+        return entry.lines.get(episode.level) if entry is not None else None
 
     def _still(self, still: Still) -> None:
         self.counts["stills"] += 1

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from engine.casework import closure, moves
-from engine.casework.desk import Desk
+from engine.casework.desk import Desk, Episode
 from engine.casework.directory import category
 from engine.casework.model import CaseState, Event, Move, State
 from engine.casework.people import SYSTEM, Actor, Role
 
+STILL_MS = 60_000  # how long an open episode's sensor says nothing while nothing changes (spec: stills)
 _CHECK = "verify"
 _AUTO: dict[str, tuple[Move, ...]] = {
     "report": (),
@@ -20,11 +21,13 @@ _AUTO: dict[str, tuple[Move, ...]] = {
 
 
 class Clerk:
-    """Writes into one transaction's desk; `position` is the offset of the alerts log that is being applied."""
+    """Writes into one transaction's desk; `position` is the offset of the alerts log that is being applied, `c` the
+    time C."""
 
-    def __init__(self, desk: Desk, position: int) -> None:
+    def __init__(self, desk: Desk, position: int, c: int | None) -> None:
         self.desk = desk
         self.position = position
+        self.c = c
 
     def record(
         self,
@@ -58,7 +61,8 @@ class Clerk:
         if not case.is_open or case.state == State.SUSPENDED:
             self.desk.give_up_keys(case.id)
         heard = (self.desk.episodes[name].heard_t for name in case.alerts) if case.sensor_silent else ()
-        self.desk.set_timer(case.id, _CHECK, closure.next_check(case, heard))
+        due = closure.next_check(case, heard)
+        self.desk.set_timer(case.id, _CHECK, due if due is None or self.c is None else max(due, self.c))
 
     def go_on(self, case: CaseState, t_ms: int) -> None:
         """Make the system's own first moves, as far as the case's `auto` says."""
@@ -69,10 +73,13 @@ class Clerk:
                 data = moves.effect(case, move, moves.Args(), SYSTEM, further)
             self.record(case, move, t_ms, data=data)
 
-    def check(self, case: CaseState, due: int) -> None:
-        """Carry out the check of a handled case that fell due: pass and close, send back, or hand to an inspector."""
-        self.desk.set_timer(case.id, _CHECK, None)
+    def check(self, case: CaseState, due: int, line_of: Callable[[Episode], closure.Line | None]) -> None:
+        """Carry out the check of a handled case that fell due: pass and close, send back, or hand to an inspector.
+
+        Where there is nothing to say yet, it looks again when the next still can have come.
+        """
         episodes = [self.desk.episodes[name] for name in sorted(case.alerts)]
-        verdict = closure.judge(case, episodes)
+        verdict = closure.judge(case, [(episode, line_of(episode)) for episode in episodes])
+        self.desk.set_timer(case.id, _CHECK, None if verdict else max(due, self.c or due) + STILL_MS)
         for step in verdict:
             self.record(case, step.move, due, note=step.note, data=step.data)

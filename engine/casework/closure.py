@@ -23,6 +23,12 @@ class Signal(Protocol):
     def value(self) -> float | None: ...
 
 
+class Line(Protocol):
+    """A level's clear line."""
+
+    def reached(self, value: float) -> bool: ...
+
+
 class Step(NamedTuple):
     """An event that the system writes."""
 
@@ -49,18 +55,25 @@ def next_check(case: CaseState, heard: Iterable[int | None] = ()) -> int | None:
     return max(case.cleared_t + case.verify_for_ms, case.finished_t)
 
 
-def judge(case: CaseState, alerts: Sequence[Signal]) -> list[Step]:
-    """Return what the system does when the check falls due; `alerts` are the case's open episodes."""
+def judge(case: CaseState, alerts: Sequence[tuple[Signal, Line | None]]) -> list[Step]:
+    """Return what the system does when the check falls due; `alerts` are the case's open episodes, each with the clear
+    line of its level.
+
+    Nothing, when all of them read past their clear lines and have only to hold for the rule's `clear_for`.
+    """
     if not alerts:
         proof = {"result": "pass", "proof": "sensor"}
         return [Step(Move.VERIFY, "传感器读数已恢复正常并保持", proof), Step(Move.CLOSE, None, {})]
     finished = case.finished_t if case.finished_t is not None else 0
-    silent = [alert for alert in alerts if not _since(alert.heard_t, finished)]
+    silent = [alert for alert, _ in alerts if not _since(alert.heard_t, finished)]
     if silent:
         names = "、".join(dict.fromkeys(alert.sensor for alert in silent))
         return [Step(Note.SENSOR_SILENT, f"反馈后未收到传感器数据：{names}", {"alerts": [a.id for a in silent]})]
-    told = "；".join(_told(alert) for alert in alerts[:5])
-    data = {"result": "fail", "orders": [order.n for order in case.orders], "alerts": [a.id for a in alerts]}
+    above = [(alert, line) for alert, line in alerts if not _past(alert, line)]
+    if not above:
+        return []
+    told = "；".join(_told(alert, line) for alert, line in above[:5])
+    data = {"result": "fail", "orders": [order.n for order in case.orders], "alerts": [a.id for a, _ in above]}
     return [Step(Move.VERIFY, f"报警仍未解除：{told}", data)]
 
 
@@ -68,6 +81,10 @@ def _since(heard_t: int | None, finished_t: int) -> bool:
     return heard_t is not None and heard_t > finished_t
 
 
-def _told(alert: Signal) -> str:
+def _past(alert: Signal, line: Line | None) -> bool:
+    return line is not None and alert.value is not None and line.reached(alert.value)
+
+
+def _told(alert: Signal, line: Line | None) -> str:
     now = "" if alert.value is None else f"，当前值 {alert.value:g}"
-    return f"{alert.title}（{alert.sensor}{now}）"
+    return f"{alert.title}（{alert.sensor}{now}{'' if line is None else f'，{line}'}）"

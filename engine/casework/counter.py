@@ -43,12 +43,13 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Counter:
-    """One person's request at the desk. `position`: the alerts log's cursor; `directory`: the plan named last."""
+    """One person's request at the desk. `position`: the alerts log's cursor; `c`: the time C; `directory`: of the plan
+    that was named last."""
 
-    def __init__(self, db: Connection, position: int, directory: Directory, reopen_ms: int) -> None:
+    def __init__(self, db: Connection, position: int, c: int | None, directory: Directory, reopen_ms: int) -> None:
         self.desk = Desk(db)
         self.db = db
-        self.clerk = Clerk(self.desk, position)
+        self.clerk = Clerk(self.desk, position, c)
         self.directory = directory
         self.reopen_ms = reopen_ms
 

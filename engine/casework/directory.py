@@ -14,7 +14,7 @@ import numpy as np
 from ruamel.yaml import YAML
 
 from geo.crs import quantize
-from rules.model import CaseSpec, Enabled, MergeBy
+from rules.model import CaseSpec, Comparison, Enabled, MergeBy, Rule
 from rules.plan import Plan
 
 if TYPE_CHECKING:
@@ -46,12 +46,28 @@ class Office:
 
 
 @dataclass(frozen=True, slots=True)
+class ClearLine:
+    """Where a level's alert begins to clear: at `clear`, else where `set` no longer holds."""
+
+    set: Comparison
+    clear: Comparison | None = None
+
+    def reached(self, value: float) -> bool:
+        """Tell whether a measure is past the line, on the side where all is well."""
+        return self.clear.holds(value) if self.clear is not None else not self.set.holds(value)
+
+    def __str__(self) -> str:
+        return f"解除线 {self.clear}" if self.clear is not None else f"报警线 {self.set}"
+
+
+@dataclass(frozen=True, slots=True)
 class RuleEntry:
-    """What casework needs of a rule; `spec` null: it warns and opens nothing."""
+    """What casework needs of a rule; `spec` null: it warns and opens nothing; `lines` by level, none for absence."""
 
     title: str
     version: int
     spec: CaseSpec | None
+    lines: Mapping[int, ClearLine] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -69,7 +85,9 @@ class Directory:
     def from_plan(cls, plan: Plan, offices: Mapping[str, Office] | None = None) -> Directory:
         """Read a directory off a plan; `offices` where its grids carry no properties (as a stored plan's do not)."""
         rules = {
-            rule.id: RuleEntry(rule.title, rule.version, rule.case if rule.enabled is Enabled.ON else None)
+            rule.id: RuleEntry(
+                rule.title, rule.version, rule.case if rule.enabled is Enabled.ON else None, _lines(rule)
+            )
             for rule in plan.rules
         }
         drills = frozenset(row.sensor for row in plan.registry.rows if row.drill)
@@ -100,6 +118,10 @@ class Directory:
 
 
 _NOBODY = Office()
+
+
+def _lines(rule: Rule) -> dict[int, ClearLine]:
+    return {int(level.name): ClearLine(level.set, level.clear) for level in rule.levels if level.set is not None}
 
 
 def offices_of(grids: GridSet | None) -> dict[str, Office]:

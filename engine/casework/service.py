@@ -184,9 +184,9 @@ class Casework:
         return case_view(case, moves=allowed(case, actor), now_ms=t_ms)
 
     def _counter(self, db: Connection) -> Counter:
-        offset, _, plan = _cursor(db)
+        offset, c, plan = _cursor(db)
         directory = (self.plans.directory(plan) if plan else None) or self.plans.first() or Directory("", {})
-        return Counter(db, offset, directory, self.settings.reopen_ms)
+        return Counter(db, offset, c, directory, self.settings.reopen_ms)
 
     # --- questions (what the actor may not see is not there: None, or left out)
 

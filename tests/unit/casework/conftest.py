@@ -10,13 +10,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from engine.casework.directory import Directory, Office, RuleEntry
+from engine.casework.directory import ClearLine, Directory, Office, RuleEntry
 from engine.casework.people import Actor, Role
 from engine.casework.plans import FixedPlans
 from engine.casework.service import AlertRecord, Applied, CaseFilter, Casework, Settings
 from engine.casework.store import Store, upgrade
 from engine.casework.views import CaseDetail, CaseView
-from rules.model import Auto, CaseSpec, Close, LevelName, Merge, MergeBy
+from rules.model import Auto, CaseSpec, Close, Comparison, LevelName, Merge, MergeBy, Op
 
 T0 = 1_760_000_000_000  # 2025-10-09 16:53:20 in Asia/Shanghai
 MINUTE = 60_000
@@ -24,8 +24,11 @@ PLAN = "0123456789ab"
 GRID = "330100001001001"
 OTHER_GRID = "330100002001001"
 
+PONDING = ClearLine(Comparison(Op.GE, 5.0), Comparison(Op.LT, 3.0))
 RULES = {
-    "water.road_ponding": RuleEntry("道路积水", 1, CaseSpec("0403", "drainage", Auto.DISPATCH, Close.SENSOR)),
+    "water.road_ponding": RuleEntry(
+        "道路积水", 1, CaseSpec("0403", "drainage", Auto.DISPATCH, Close.SENSOR), dict.fromkeys(range(1, 5), PONDING)
+    ),
     "gas.methane_leak": RuleEntry("燃气浓度超限", 1, CaseSpec("0401", "gas", Auto.FILE, Close.SENSOR)),
     "fire.smoke": RuleEntry(
         "烟雾报警",

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from engine.casework.directory import ClearLine
 from engine.casework.errors import Refused
+from rules.model import Comparison, Op
 
 from .conftest import MINUTE, Town
 
@@ -45,7 +47,36 @@ def test_a_sensor_still_above_its_clear_line_after_the_wait_sends_the_work_back(
     town.later(1)
     seen = town.only()
     assert (seen.state, seen.rework) == ("handling", 1)
-    assert "27.3" in str(town.story(case).events[-1].note)
+    assert town.story(case).events[-1].note == "报警仍未解除：道路积水（sensor-a，当前值 27.3，解除线 < 3）"
+
+
+def test_a_sensor_past_its_clear_line_that_has_only_to_hold_is_waited_for(town: Town) -> None:
+    case = town.handled()
+    town.later(29 * MINUTE)
+    town.still(value=2.9)
+    town.later(MINUTE)
+    assert (town.only().state, town.only().rework) == ("handled", 0)
+    town.cleared(value=1.0)
+    town.later(10 * MINUTE)
+    assert town.story(case).case.state == "closed"
+
+
+def test_a_sensor_that_rises_again_while_it_was_waited_for_sends_the_work_back(town: Town) -> None:
+    town.handled()
+    town.later(29 * MINUTE)
+    town.still(value=2.9)
+    town.later(2 * MINUTE)
+    town.still(value=3.0)
+    town.later(MINUTE)
+    seen = town.only()
+    assert (seen.state, seen.rework) == ("handling", 1)
+    assert town.story(seen.id).events[-1].t == town.t
+
+
+@pytest.mark.parametrize(("value", "reached"), [(2.9, True), (3.0, False), (10.0, False)])
+def test_the_clear_line_is_the_clear_of_the_level_and_else_not_its_set(value: float, reached: bool) -> None:
+    assert ClearLine(Comparison(Op.GE, 5.0), Comparison(Op.LT, 3.0)).reached(value) == reached
+    assert ClearLine(Comparison(Op.GE, 3.0)).reached(value) == reached
 
 
 def test_an_escalation_after_the_finish_counts_as_heard(town: Town) -> None:
