@@ -2,7 +2,7 @@
 
 import { $, el } from "./dom.js";
 import { levelBadge } from "./story.js";
-import { amount, kindWord, levelWord, say, stateWord, time } from "./words.js";
+import { kindWord, levelWord, measured, say, stateWord, time } from "./words.js";
 
 const RANK = { red: 4, orange: 3, yellow: 2, blue: 1 };
 export const LEVELS = ["red", "orange", "yellow", "blue"];
@@ -23,17 +23,17 @@ export function drawCases(cases, { stage, search, current, fresh, open }) {
       class: `card ${one.level ?? one.peak ? `c-${one.level ?? one.peak}` : ""} ${one.open ? "" : "closed"} ${fresh.has(one.id) ? "fresh" : ""}`, onclick: () => open(one.id),
     },
       levelBadge(one.level, one.peak),
-      el("span", { class: "title" }, one.title), el("span", { class: "state" }, stateWord(one.state)),
+      el("span", { class: "title", title: one.title }, one.title), el("span", { class: "state" }, stateWord(one.state)),
       el("span", { class: "where" }, [place(one), one.department_title, ...one.flags.map((flag) => say(flag))].filter(Boolean).join(" · ")),
       el("span", { class: "when" }, time(one.opened_t))))), say("no_cases"));
 }
 
-export function drawAlerts(alerts, { titles, open }) {
+export function drawAlerts(alerts, { rules, open }) {
   const kept = alerts.filter((alert) => alert.open).sort((a, b) => RANK[b.level] - RANK[a.level] || b.changed_t - a.changed_t);
   fill($("alerts"), kept.slice(0, SHOWN).map((alert) => el("li", {},
     el("button", { type: "button", id: `alert-${alert.episode}`, class: `card c-${alert.level}`, onclick: () => open(alert) },
       levelBadge(alert.level),
-      el("span", { class: "title" }, alert.title || titles.get(alert.rule)?.title || alert.rule), el("span", { class: "state" }, alert.value === null ? "" : amount(titles.get(alert.rule)?.window ? "" : alert.kind, alert.value)),
+      el("span", { class: "title", title: alert.title }, alert.title || rules.get(alert.rule)?.title || alert.rule), el("span", { class: "state" }, alert.value === null ? "" : measured(rules.get(alert.rule), alert.kind, alert.value)),
       el("span", { class: "where" }, `${kindWord(alert.kind)} · ${alert.sensor}`), el("span", { class: "when" }, time(alert.raised_t))))), say("no_alerts"));
 }
 

@@ -5,7 +5,7 @@ import { $, el } from "./dom.js";
 import { drawAlerts, drawCases, drawCounts, drawStages, LEVELS } from "./lists.js";
 import { CityMap, COLOURS } from "./map.js";
 import { Story } from "./story.js";
-import { amount, isEnglish, kindWord, levelWord, roleWord, say, setEnglish, stateWord, time } from "./words.js";
+import { amount, isEnglish, kindWord, levelWord, measured, roleWord, say, setEnglish, stateWord, time } from "./words.js";
 
 const state = { cases: new Map(), alerts: [], rules: new Map(), fresh: new Set(), stage: "", search: "", caller: null, status: null, link: "connecting" };
 let map;
@@ -26,7 +26,7 @@ const soon = (() => {
 function draw() {
   const cases = [...state.cases.values()];
   drawCases(cases, { stage: state.stage, search: state.search, current: story.id, fresh: state.fresh, open: openCase });
-  drawAlerts(state.alerts, { titles: state.rules, open: openAlert });
+  drawAlerts(state.alerts, { rules: state.rules, open: openAlert });
   drawCounts(cases, state.alerts);
   map.setCases(cases);
   map.setAlerts(state.alerts);
@@ -69,7 +69,7 @@ function tip(found, px, py) {
   if (!found) return;
   const { case: one, alert, sensor } = found;
   if (one) box.replaceChildren(el("b", {}, one.title), el("span", {}, `${stateWord(one.state)} · ${one.grid_name ?? one.grid ?? ""}`), el("span", {}, one.id));
-  else if (alert) box.replaceChildren(el("b", {}, alert.title), el("span", {}, `${levelWord(alert.level)} · ${kindWord(alert.kind)} ${amount(alert.kind, alert.value)}`), el("span", {}, `${alert.sensor} · ${say("since", { time: time(alert.raised_t) })}`));
+  else if (alert) box.replaceChildren(el("b", {}, alert.title), el("span", {}, `${levelWord(alert.level)} · ${kindWord(alert.kind)} ${measured(state.rules.get(alert.rule), alert.kind, alert.value)}`), el("span", {}, `${alert.sensor} · ${say("since", { time: time(alert.raised_t) })}`));
   else box.replaceChildren(el("b", {}, `${kindWord(sensor.kind)} ${amount(sensor.kind, sensor.v)}`), el("span", {}, sensor.site ?? sensor.sensor), el("span", {}, `${sensor.sensor}${sensor.t ? ` · ${time(sensor.t)}` : ""}`));
   box.style.left = `${Math.min(px + 14, $("map").clientWidth - 250)}px`;
   box.style.top = `${Math.min(py + 14, $("map").clientHeight - 80)}px`;

@@ -1,6 +1,6 @@
 // A case's events as sentences that a duty officer reads: which sensor, what value, which rule, which move by whom.
 
-import { amount, isEnglish, kindWord, levelWord, moveWord, roleWord, time } from "./words.js";
+import { isEnglish, kindWord, levelWord, measured, moveWord, roleWord, time } from "./words.js";
 
 const CHANGES = { raised: ["报警", "raised"], escalated: ["升级", "escalated"], downgraded: ["降级", "downgraded"], cleared: ["解除", "cleared"] };
 
@@ -12,14 +12,6 @@ const CAUSES = {
 };
 
 const word = (pair) => pair?.[isEnglish() ? 1 : 0];
-
-function measured(change, rules) {
-  const rule = rules.get(change.rule);
-  if (change.value === null || change.value === undefined) return "";
-  // a window or an expression is not in the unit of the kind
-  if (rule?.window || (rule?.measure && rule.measure !== "v")) return Number(change.value.toFixed(2)).toString();
-  return amount(change.kind, change.value);
-}
 
 export function ruleName(id, rules) {
   const title = rules.get(id)?.title;
@@ -33,7 +25,7 @@ function changeTitle(change) {
 }
 
 function changeText(change, rules) {
-  const value = measured(change, rules);
+  const value = change.value === null || change.value === undefined ? "" : measured(rules.get(change.rule), change.kind, change.value);
   const rule = rules.get(change.rule)?.title ?? change.rule;
   const cause = CAUSES[change.cause];
   const held = change.since !== null && change.since !== undefined && change.since !== change.t;

@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import { $, el } from "./dom.js";
 import { ruleName, sentence } from "./sentences.js";
-import { amount, dayTime, isEnglish, kindWord, levelWord, moveWord, say, stateWord, time } from "./words.js";
+import { dayTime, isEnglish, kindWord, levelWord, measured, moveWord, say, stateWord, time } from "./words.js";
 
 const REASONED = new Set(["reject", "return", "extend", "void", "reopen", "verify_fail"]);
 const MAIN = new Set(["accept", "file", "dispatch", "start", "finish", "verify_pass", "close", "resume", "reopen", "unmerge"]);
@@ -103,8 +103,7 @@ export class Story {
 
   present() {
     return el("div", {}, this.detail.alerts.slice(0, 6).map((alert) => {
-      const windowed = this.rules.get(alert.rule)?.window;
-      const value = windowed && alert.value !== null ? Number(alert.value.toFixed(2)).toString() : amount(alert.kind, alert.value);
+      const value = measured(this.rules.get(alert.rule), alert.kind, alert.value);
       const state = alert.open ? `${levelWord(alert.level)} · ${say("since", { time: time(alert.raised_t) })}` : `${say("cleared")} ${time(alert.cleared_t)}`;
       return el("div", { class: `now ${alert.open ? `c-${alert.level}` : ""}` },
         el("span", { class: "what" }, `${say("present")} · ${kindWord(alert.kind)} · ${alert.sensor}`),

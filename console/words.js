@@ -92,6 +92,15 @@ export function amount(kind, value) {
   return `${figure} ${unit}`.trim();
 }
 
+// the value that a rule decided on: after its window, and in no unit where it is an expression
+export function measured(rule, kind, value) {
+  if (value === null || value === undefined) return say("no_value");
+  const plain = Number(value.toFixed(2)).toString();
+  if (rule?.measure && rule.measure !== "v") return plain;
+  if (rule?.window?.agg === "count") return `${plain} ${english ? "times" : "次"}`;
+  return rule?.window?.agg === "rate" ? `${amount(kind, value)}/${english ? "min" : "分钟"}` : amount(kind, value);
+}
+
 const clock = new Intl.DateTimeFormat("zh-CN", { timeZone: "Asia/Shanghai", hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
 const day = new Intl.DateTimeFormat("zh-CN", { timeZone: "Asia/Shanghai", month: "2-digit", day: "2-digit" });
 
