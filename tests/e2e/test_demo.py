@@ -64,7 +64,7 @@ def test_the_storm_story_is_told_through_a_kill_and_detect_says_the_same(tmp_pat
     ran("journal", "export", "--stream", "city.alerts", "--data", data, "--out", changes)
     said = ran(
         "detect", "--rules", LIBRARY, "--registry", data / "registry.csv", "--grids", data / "grids.geojson.gz",
-        "--zones", city.zones_path, "--marks", readings,
+        "--zones", city.zones_path, readings,
     )  # fmt: skip
     # the log ends in the middle of the story, and so may what was said of it: nothing else may differ
     kept = changes.read_bytes()
