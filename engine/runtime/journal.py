@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,28 +18,11 @@ import numpy as np
 
 from engine.runtime.crashpoints import CrashPoint, crash_point
 from engine.runtime.errors import AlreadyReplayed, Corrupt, CursorMoved, Misfit, Trimmed
+from engine.runtime.journal_file import FORMAT, SCHEMA, Cursors, Extent, Extents, checksum, load
 from engine.runtime.log import Append, Appended, CursorMove, Entry, Records, Replayed, Stream
 from engine.runtime.sqlite import fault_of, open_reader, open_writer
 from engine.runtime.writer import Request, Writer
 
-FORMAT = 1
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS journal (
-    stream TEXT NOT NULL, partition INTEGER NOT NULL, offset INTEGER NOT NULL, log_time INTEGER NOT NULL,
-    key TEXT, value BLOB NOT NULL, crc INTEGER NOT NULL, PRIMARY KEY (stream, partition, offset));
-CREATE TABLE IF NOT EXISTS extent (
-    stream TEXT NOT NULL, partition INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
-    log_time INTEGER NOT NULL, PRIMARY KEY (stream, partition)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS reader (
-    reader TEXT NOT NULL, partition INTEGER NOT NULL, position INTEGER NOT NULL,
-    PRIMARY KEY (reader, partition)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS plan (digest TEXT PRIMARY KEY, canonical BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS replay (
-    quarantine_offset INTEGER PRIMARY KEY, stream TEXT NOT NULL, partition INTEGER NOT NULL, offset INTEGER NOT NULL,
-    actor TEXT NOT NULL, at_ms INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS identity (one INTEGER PRIMARY KEY CHECK (one = 1), journal TEXT NOT NULL, clock TEXT);
-INSERT OR IGNORE INTO identity VALUES (1, lower(hex(randomblob(16))), NULL)
-"""
 _SELECT = (
     "SELECT offset, log_time, key, value, crc FROM journal "
     "WHERE stream = ? AND partition = ? AND offset > ? AND offset <= ? ORDER BY offset"
@@ -57,25 +38,6 @@ _RESTORE = "restore the file from a copy"
 _Row = tuple[int, int, str | None, bytes, int]
 
 
-@dataclass(slots=True)
-class Extent:
-    """What a partition holds: offsets first..last (first = last + 1: nothing) and the log time of the last one, ms."""
-
-    first: int = 1
-    last: int = 0
-    log_time: int = 0
-
-
-_Extents = dict[tuple[str, int], Extent]
-_Cursors = dict[tuple[str, int], int]
-
-
-def checksum(stream: str, partition: int, offset: int, log_time: int, key: str | None, value: bytes) -> int:
-    """Return the CRC-32 of `stream|partition|offset|log_time|key|` (key empty for none) followed by the value."""
-    head = f"{stream}|{partition}|{offset}|{log_time}|{'' if key is None else key}|"
-    return zlib.crc32(value, zlib.crc32(head.encode()))
-
-
 class Journal:
     """The log of one data folder; satisfies `Log`.
 
@@ -86,14 +48,14 @@ class Journal:
     def __init__(self, path: Path, *, clock: Callable[[], int], queue_bytes: int = 64 << 20) -> None:
         self.path = path
         self._clock = clock
-        self._connection = open_writer(path, schema=_SCHEMA, version=FORMAT)
+        self._connection = open_writer(path, schema=SCHEMA, version=FORMAT)
         self._readers = threading.local()
         self._all_readers: list[sqlite3.Connection] = []
         self._changed = threading.Condition()
         self._closing = False
         try:
             (self._version,) = self._connection.execute("PRAGMA data_version").fetchone()
-            self._extents, self._cursors = self._load()
+            self._extents, self._cursors = load(self._connection, self.path)
         except sqlite3.Error as error:
             raise fault_of(path, error) from error
         self._writer = Writer(self._write, path, queue_bytes)
@@ -177,12 +139,12 @@ class Journal:
                 raise fault_of(self.path, error) from error
             raise
 
-    def _present(self) -> tuple[_Extents, _Cursors]:
+    def _present(self) -> tuple[Extents, Cursors]:
         """Return copies of extents and cursors, read anew when another process has written (a replay does)."""
         (version,) = self._connection.execute("PRAGMA data_version").fetchone()
         if version != self._version:
             self._version = version
-            return self._load()
+            return load(self._connection, self.path)
         return {place: Extent(e.first, e.last, e.log_time) for place, e in self._extents.items()}, dict(self._cursors)
 
     def _repeated(self, replays: Iterable[Replayed]) -> AlreadyReplayed | None:
@@ -203,7 +165,7 @@ class Journal:
         ]  # fmt: skip
         self._connection.executemany("INSERT INTO replay VALUES (?, ?, ?, ?, ?, ?)", rows)
 
-    def _misplaced(self, moves: Iterable[CursorMove], cursors: _Cursors) -> CursorMoved | None:
+    def _misplaced(self, moves: Iterable[CursorMove], cursors: Cursors) -> CursorMoved | None:
         for move in moves:
             found = cursors.get((move.reader, move.partition), 0)
             if move.expected not in (None, found):
@@ -213,13 +175,13 @@ class Journal:
                 )
         return None
 
-    def _move(self, moves: Iterable[CursorMove], appended: Sequence[Appended], cursors: _Cursors) -> None:
+    def _move(self, moves: Iterable[CursorMove], appended: Sequence[Appended], cursors: Cursors) -> None:
         for move in moves:
             position = appended[0].first_offset if move.position is None else move.position
             cursors[move.reader, move.partition] = position
             self._connection.execute(_READER, (move.reader, move.partition, position))
 
-    def _insert(self, append: Append, extents: _Extents, now: int) -> Appended:
+    def _insert(self, append: Append, extents: Extents, now: int) -> Appended:
         stream, partition = append.stream, append.partition
         extent = extents.setdefault((stream, partition), Extent())
         first = extent.last + 1
@@ -386,24 +348,6 @@ class Journal:
             return self._reader().execute(sql, arguments).fetchall()
         except sqlite3.Error as error:
             raise fault_of(self.path, error) from error
-
-    def _load(self) -> tuple[_Extents, _Cursors]:
-        """Read extents and cursors, and hold them against the records: a tail that is not there is damage."""
-        extents = {}
-        sql = "SELECT min(offset), max(offset) FROM journal WHERE stream = ? AND partition = ?"
-        for stream, partition, first, last, log_time in self._connection.execute("SELECT * FROM extent").fetchall():
-            found = self._connection.execute(sql, (stream, partition)).fetchone()
-            if found != ((first, last) if first <= last else (None, None)):
-                raise Corrupt(
-                    f"{self.path}: {stream}/{partition} should hold offsets {first} to {last}, but holds "
-                    f"{found[0]} to {found[1]}; restore the file from a copy"
-                )
-            extents[stream, partition] = Extent(first, last, log_time)
-        cursors = {
-            (reader, partition): position
-            for reader, partition, position in self._connection.execute("SELECT * FROM reader").fetchall()
-        }
-        return extents, cursors
 
 
 def _pass(streams: Collection[str], readings: CrashPoint, alerts: CrashPoint) -> None:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 from random import Random
 
 import pytest
 
 from engine.runtime.crashpoints import CrashPoint
-from tests.crash.conftest import City
+from engine.runtime.journal import Journal
+from engine.runtime.log import Stream
+from tests.crash.conftest import HERE, City
 
 LIVES = 3
 RANDOM_KILLS = int(os.environ.get("TONGGUAN_KILLS", "10"))
@@ -42,3 +47,15 @@ def test_killed_at_random_moments_it_goes_on_as_if_nothing_had_happened(city: Ci
         if counted % KILLS_A_CITY == 0:
             cases = city.verify()
     assert max(cases, city.verify()) >= CASES
+
+
+def test_the_environment_names_the_point_for_the_command_itself(city: City) -> None:
+    command = [sys.executable, "-m", "engine.cli", "serve", "--embedded", "--data", str(city.data), "--port", "0"]
+    files = ["--metrics-port", "0", "--rules", str(HERE / "rules"), "--registry", str(HERE / "sensors.csv")]
+    environment = {**os.environ, "TONGGUAN_CRASH_AT": "journal.before_commit:3", "PYTHONPATH": str(HERE.parent.parent)}
+    ended = subprocess.run([*command, *files], env=environment, capture_output=True, timeout=120, check=False)
+    assert ended.returncode == -signal.SIGKILL, ended.stderr[-2000:]
+    log = Journal(city.data / "journal.db", clock=lambda: 0)
+    # the plan record and one tick
+    assert log.end(Stream.READINGS, 0) == 2
+    log.close()

@@ -1,4 +1,4 @@
-"""The whole engine on one folder: what it does before and after a stop, a damaged file, another plan, a second process."""
+"""The whole engine on one folder: before and after a stop, a damaged file, another plan, a second process."""
 
 from __future__ import annotations
 
