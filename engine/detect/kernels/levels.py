@@ -122,7 +122,10 @@ def holds(op: int, x: float, value: float) -> bool:
 
 @inlined
 def millionths(high: int, low: int) -> float:
-    """Return (high * 2^32 + low) / 10^6, correctly rounded; 0 <= low < 2^32."""
+    """Return (high * 2^32 + low) / 10^6, correctly rounded; 0 <= low < 2^32, and the result below 2^63.
+
+    That is the sum of 9 * 10^10 of the largest measures.
+    """
     if -(1 << 20) <= high < (1 << 20):
         return ((high << LOW_BITS) + low) / 1e6
     negative = high < 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from engine.detect.kernels.compiled import NEVER, compiled
+from engine.detect.kernels.compiled import NEVER, compiled, inlined
 
 SUSPECT_MS = 300_000
 
@@ -20,8 +20,12 @@ I64 = npt.NDArray[np.int64]
 U8 = npt.NDArray[np.uint8]
 
 
-@compiled("int64(int32[::1], int64[::1], int64[::1], int64, int64[::1], int64[::1], uint8[::1], int64[::1], int64[::1])")
-def clock(record: I32, t: I64, log_time: I64, max_age_ms: int, used: I64, u: I64, stale: U8, newest: I64, oldest: I64) -> int:
+@compiled(
+    "int64(int32[::1], int64[::1], int64[::1], int64, int64[::1], int64[::1], uint8[::1], int64[::1], int64[::1])"
+)
+def clock(
+    record: I32, t: I64, log_time: I64, max_age_ms: int, used: I64, u: I64, stale: U8, newest: I64, oldest: I64
+) -> int:
     """Set the event time used, the order time and staleness of each row; return how many clocks were suspect.
 
     `newest` and `oldest` [records] take the largest and smallest `u` of rows that are not stale.
@@ -46,6 +50,35 @@ def clock(record: I32, t: I64, log_time: I64, max_age_ms: int, used: I64, u: I64
     return suspect
 
 
+@inlined
+def first_reaching(watermark: I64, order: int, low: int, near: int) -> int:
+    """Return the first record from `low` on whose watermark is at least `order`, which the last one's is.
+
+    Looks around `near` first, in steps that double: rows that wait are let go by records close to each other.
+    """
+    high = len(watermark) - 1
+    step = 1
+    if low <= near <= high and watermark[near] >= order:
+        high = near
+        while high - step > low and watermark[high - step] >= order:
+            high -= step
+            step *= 2
+        low = max(low, high - step)
+    elif low <= near < high:
+        low = near + 1
+        while low + step < high and watermark[low + step - 1] < order:
+            low += step
+            step *= 2
+        high = min(high, low + step)
+    while low < high:
+        middle = (low + high) // 2
+        if watermark[middle] >= order:
+            high = middle
+        else:
+            low = middle + 1
+    return low
+
+
 @compiled("UniTuple(int64, 2)(int32[::1], int64[::1], int64[::1], int32[::1])")
 def release(record: I32, u: I64, watermark: I64, released: I32) -> tuple[int, int]:
     """Set the record that lets each row go: the first at or after its own whose watermark reaches `u`, or len(watermark).
@@ -57,6 +90,7 @@ def release(record: I32, u: I64, watermark: I64, released: I32) -> tuple[int, in
     ordered = 1
     before_r = -1
     before_u = NEVER
+    near = 0
     for i in range(len(u)):
         r = record[i]
         order = u[i]
@@ -65,15 +99,8 @@ def release(record: I32, u: I64, watermark: I64, released: I32) -> tuple[int, in
                 released[i] = records
                 waiting += 1
                 continue
-            low = r + 1
-            high = records - 1
-            while low < high:
-                middle = (low + high) // 2
-                if watermark[middle] >= order:
-                    high = middle
-                else:
-                    low = middle + 1
-            r = low
+            r = first_reaching(watermark, order, r + 1, near)
+            near = r
         released[i] = r
         if r < before_r or (r == before_r and order < before_u):
             ordered = 0
