@@ -50,6 +50,7 @@ export const categories = () => ask("GET", "/api/v1/categories");
 export const grids = (level) => ask("GET", `/api/v1/grids.geojson${query({ level })}`);
 export const cases = (values) => ask("GET", `/api/v1/cases${query(values)}`);
 export const oneCase = (id) => ask("GET", `/api/v1/cases/${encodeURIComponent(id)}`);
+export const values = (id) => ask("GET", `/api/v1/cases/${encodeURIComponent(id)}/values`);
 export const alerts = (values) => ask("GET", `/api/v1/alerts${query(values)}`);
 export const ticket = () => ask("POST", "/api/v1/stream/ticket");
 export const logout = () => ask("POST", "/logout");

@@ -326,6 +326,9 @@ async function start() {
   every(3000, async () => {
     for (const kind of ["rain.minute", "water.level"]) map.setSensors(await api.sensors(kind));
   });
+  every(5000, async () => {
+    if (story.id && state.cases.get(story.id)?.open) await story.load();
+  });
   every(30000, async () => map.setSensors(await api.sensors()));
   await areas("community", "grid");
 }

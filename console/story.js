@@ -1,6 +1,7 @@
 // One case's story: how it stands, what can be done now, and what happened.
 
 import * as api from "./api.js";
+import { chart } from "./chart.js";
 import { $, el } from "./dom.js";
 import { ruleName, sentence } from "./sentences.js";
 import { dayTime, isEnglish, kindWord, levelWord, measured, moveWord, say, stateWord, time } from "./words.js";
@@ -48,9 +49,10 @@ export class Story {
   async load() {
     const { id } = this;
     try {
-      const detail = await api.oneCase(id);
+      const [detail, { series }] = await Promise.all([api.oneCase(id), api.values(id)]);
       if (this.id !== id) return;
       this.detail = detail;
+      this.series = series;
       this.draw();
     } catch (problem) {
       if (this.id === id && !this.detail) this.root.replaceChildren(el("p", { class: "empty" }, problem.message));
@@ -69,7 +71,7 @@ export class Story {
         el("button", { type: "button", class: "leave", "aria-label": say("close_story"), onclick: () => this.close() }, "✕"),
         el("span", { class: "id" }, one.id)),
       el("div", { class: "body" },
-        this.flags(one), this.present(), this.doing(one), this.facts(one), this.orders(one), this.reports(),
+        this.flags(one), this.present(), chart(this.series, events, this.rules.get(one.rule)), this.doing(one), this.facts(one), this.orders(one), this.reports(),
         el("h3", {}, say("story")),
         el("ol", { class: "line", id: "line" }, [...events].reverse().map((event) => this.row(event)))));
     this.restore(kept);

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from engine.api.problems import MEDIA_TYPE
+from engine.casework.values import Series
 from engine.casework.views import AlertPage, CaseDetail, CasePage, CaseView, ChangeView
 
 
@@ -22,6 +23,12 @@ class ChangesAnswer(msgspec.Struct):
     """Alert changes in the order of the alerts log."""
 
     changes: list[ChangeView]
+
+
+class ValuesAnswer(msgspec.Struct):
+    """Values of a case's sensors."""
+
+    series: list[Series]
 
 
 class ProblemDocument(msgspec.Struct):
@@ -40,6 +47,7 @@ ANSWERS: dict[tuple[str, str], Any] = {
     ("/api/v1/cases", "post"): CaseAnswer,
     ("/api/v1/cases/{case_id}", "get"): CaseDetail,
     ("/api/v1/cases/{case_id}/moves", "post"): CaseAnswer,
+    ("/api/v1/cases/{case_id}/values", "get"): ValuesAnswer,
     ("/api/v1/alerts", "get"): AlertPage,
     ("/api/v1/changes", "get"): ChangesAnswer,
 }

@@ -49,6 +49,7 @@ POLICIES: dict[tuple[str, str], Policy] = {
     ("POST", "/api/v1/readings"): Policy(frozenset({"sensor", "admin"}), body=BodyRule((JSON, NDJSON), readings=True)),
     ("GET", "/api/v1/cases"): READ,
     ("GET", "/api/v1/cases/{case_id}"): READ,
+    ("GET", "/api/v1/cases/{case_id}/values"): READ,
     ("POST", "/api/v1/cases"): Policy(WORKERS, body=BodyRule()),
     ("POST", "/api/v1/cases/{case_id}/moves"): Policy(PEOPLE, body=BodyRule()),
     ("GET", "/api/v1/alerts"): READ,

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Response, Route, expect, sync_playwright
 
 from engine.casework.people import Role
-from tests.town import DRAIN_EAST, DRAIN_WEST, GAS_EAST, Town, open_town
+from tests.town import DRAIN_EAST, DRAIN_WEST, GAS_EAST, Town, now_ms, open_town
 
 pytestmark = pytest.mark.needs("chromium")
 
@@ -90,6 +90,15 @@ def test_a_case_tells_its_story_in_sentences(opened: Watched) -> None:
     expect(story.locator(".facts")).to_contain_text("张伟")
     page.keyboard.press("Escape")
     expect(story).to_be_hidden()
+
+
+def test_a_case_shows_its_sensor_over_time_with_the_levels_of_the_rule(opened: Watched, town: Town) -> None:
+    page = opened.page
+    town.read(GAS_EAST, "gas.methane", 61.5, t=now_ms() + 61_000)  # values are kept once a minute
+    page.get_by_role("button", name="燃气浓度超限").click()
+    chart = page.locator("#story svg.chart")
+    expect(chart).to_be_visible(timeout=20_000)
+    expect(chart.locator("title", has_text="红 50 %LEL")).to_have_count(1)
 
 
 def test_a_person_makes_a_move_and_another_page_hears_of_it(opened: Watched, town: Town, browser: Browser) -> None:

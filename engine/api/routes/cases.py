@@ -171,6 +171,15 @@ def add_routes(router: APIRouter) -> None:
         headers = {"etag": f'"{detail.case.version}"', "cache-control": "no-store"}
         return Response(ENCODER.encode(detail), headers=headers, media_type="application/json")
 
+    @router.get("/api/v1/cases/{case_id}/values", tags=["cases"], response_class=Response)
+    def values_of_case(request: Request, case_id: str) -> Response:
+        """Values of the case's sensors from an hour before the first raise to the close, `[t, v]` each, for charts."""
+        series = desk(request).services.casework.values(known_case(case_id), actor(request))
+        if series is None:
+            raise Problem(404, "no_such_case", f"no case {case_id}")
+        body = ENCODER.encode({"series": series})
+        return Response(body, headers={"cache-control": "no-store"}, media_type="application/json")
+
     @router.post("/api/v1/cases", tags=["cases"], response_class=Response, status_code=201)
     def report_case(request: Request, body: ReportBody, idempotency_key: Key = None) -> Response:
         """Report: opens a case (201), or joins the open one that holds its merge key."""
