@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy.typing as npt
 
 from engine.detect.kernels import order as kernels
 from engine.detect.kernels.compiled import FOREVER, NEVER
+from engine.detect.kernels.gather import gathered
 from engine.detect.rows import I32, I64, Rows
 
 SMALL_ROWS = 4096
@@ -83,13 +85,8 @@ class Order:
         parts, at = self._due(last, watermark)
         if waiting:
             self._wait(rows, released == len(watermark))
-            goes = np.flatnonzero(released < len(watermark))
-            rows, released = rows.take(goes), released[goes]
-        if parts:
-            rows = Rows.join([*parts, rows])
-            released = np.concatenate([*at, released])
-        if parts or not ordered:
-            rows, released = _sorted(rows, released)
+        if parts or waiting or not ordered:
+            rows, released = _in_order([*parts, rows], np.concatenate([*at, released]), len(watermark))
         start = np.zeros(len(watermark) + 1, np.int64)
         np.cumsum(np.bincount(released, minlength=len(watermark)), out=start[1:])
         return Released(rows, released, start, before, watermark)
@@ -118,14 +115,16 @@ class Order:
         self.waiting.append(part.own())
 
 
-def _sorted(rows: Rows, released: I32) -> tuple[Rows, I32]:
-    """Sort by (record, u); rows that are equal in both stay in order of position."""
-    if not len(rows):
-        return rows, released
-    low = int(rows.u.min())
-    span = int(rows.u.max()) - low + 1
-    if span * (int(released.max()) + 1) < FOREVER:
-        by = np.argsort(released.astype(np.int64) * span + (rows.u - low), kind="stable")
-    else:
-        by = np.lexsort((rows.u, released))
-    return rows.take(by), released[by]
+def _in_order(parts: Sequence[Rows], released: I32, records: int) -> tuple[Rows, I32]:
+    """Join rows, leave out those that no record lets go, sort by (record, u); equal ones stay in order of position."""
+    goes = np.flatnonzero(released < records)
+    if len(goes):
+        u = gathered(np.concatenate([part.u for part in parts]), goes)
+        by = gathered(released, goes)
+        low = int(u.min())
+        span = int(u.max()) - low + 1
+        if span * (int(by.max()) + 1) < FOREVER:
+            goes = goes[np.argsort(by.astype(np.int64) * span + (u - low), kind="stable")]
+        else:
+            goes = goes[np.lexsort((u, by))]
+    return Rows.join(parts).take(goes), gathered(released, goes)

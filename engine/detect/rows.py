@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.detect.kernels import texts
+from engine.detect.kernels.gather import gathered
 from rules.columns import Column, Strings
 
 I16 = npt.NDArray[np.int16]
@@ -36,7 +37,8 @@ class Texts:
         return heap[self.start[row] : self.end[row]].tobytes()
 
     def take(self, rows: I64 | slice) -> Texts:
-        return Texts(self.heaps, None if self.source is None else self.source[rows], self.start[rows], self.end[rows])
+        source = None if self.source is None else picked(self.source, rows)
+        return Texts(self.heaps, source, picked(self.start, rows), picked(self.end, rows))
 
     def own(self) -> Texts:
         """Copy the texts into one heap that holds nothing else."""
@@ -107,7 +109,7 @@ class Rows:
 
     def take(self, rows: I64 | slice) -> Rows:
         """Return some rows in the order given; texts stay where they are."""
-        columns: dict[str, Any] = {name: getattr(self, name)[rows] for name in PLAIN}
+        columns: dict[str, Any] = {name: picked(getattr(self, name), rows) for name in PLAIN}
         attrs = {name: taken(column, rows) for name, column in self.attrs.items()}
         return Rows(**columns, raw=self.raw.take(rows), attrs=attrs)
 
@@ -139,12 +141,17 @@ PLAIN = tuple(field.name for field in fields(Rows) if field.name not in ("raw", 
 """The fields that are one array."""
 
 
+def picked(column: npt.NDArray[Any], rows: I64 | slice) -> npt.NDArray[Any]:
+    """Return some rows of an array: a view for a slice, else a copy."""
+    return column[rows] if isinstance(rows, slice) else gathered(column, rows)
+
+
 def taken(column: Column, rows: I64 | slice) -> Column:
     """Return some rows of a column."""
     text = column.text
     if text is not None:
-        text = Strings(text.heap, text.start[rows], text.length[rows])
-    return Column(column.tag[rows], column.num[rows], text)
+        text = Strings(text.heap, picked(text.start, rows), picked(text.length, rows))
+    return Column(picked(column.tag, rows), picked(column.num, rows), text)
 
 
 def owned(column: Column) -> Column:
