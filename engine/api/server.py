@@ -158,6 +158,11 @@ class Listener:
         return int(self._sock.getsockname()[1])
 
     @property
+    def thread(self) -> threading.Thread:
+        """The thread that serves, for whoever watches over it."""
+        return self._thread
+
+    @property
     def url(self) -> str:
         """The address to open, without a path."""
         host = self._sock.getsockname()[0]

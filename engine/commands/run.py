@@ -130,11 +130,14 @@ def _listening(engine: Embedded, city: CityFiles, config: Config, metrics: Metri
     side = Listener(metrics_app(services), bind(config.metrics_host, config.metrics_port))
     main.start()
     side.start()
+    engine.watch(main.thread)
+    engine.watch(side.thread)
     typer.echo(f"统管 Tongguan: {main.url} (metrics {side.url}), data in {config.data}, plan {city.plan.short}")
     sys.stdout.flush()
     try:
         yield
     finally:
+        engine.stopping()
         main.stop()
         side.stop()
 

@@ -197,13 +197,22 @@ class Embedded:
         if not self.player:
             self.intake.announce(self._clock())
             self._threads.start("ticker", lambda: tick_until(stopping, [self.intake], self._clock))
-        self._threads.watch(self.journal.thread)
+        self.watch(self.journal.thread)
+        self._threads.start("watch", self._threads.watching)
         self._threads.start("detect", lambda: self._detecting.run(stopping))
         self._threads.start("casework", lambda: self._caseworking.run(stopping))
         self._threads.start("relay", lambda: self.relay.run(stopping))
         self._threads.start("values", lambda: Keeping(self.journal, self.casework).run(stopping))
         threading.Thread(target=self.sensors.remember, args=(self.journal, stopping), name="last values").start()
         self._threads.start("retention", lambda: self._trimmer().run(stopping))
+
+    def watch(self, thread: threading.Thread) -> None:
+        """End the process too when this thread of somebody else ends before `stop`."""
+        self._threads.watch(thread)
+
+    def stopping(self) -> None:
+        """Say that the end begins: from now on a thread may end."""
+        self._threads.stopping.set()
 
     def stop(self, timeout_s: float = 30.0) -> None:
         """End the threads (detect writes a last checkpoint), flush and close every file; twice does nothing more."""

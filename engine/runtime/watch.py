@@ -46,6 +46,13 @@ class Threads:
         """Hold somebody else's thread to the same rule, when `alive` is asked; it is not waited for."""
         self._watched.append(thread)
 
+    def watching(self) -> None:
+        """Look every second whether a watched thread has ended; it is reported as the others are."""
+        while not self.stopping.wait(1.0):
+            for thread in self._watched:
+                if not thread.is_alive() and not self.stopping.is_set():
+                    raise RuntimeError(f"thread {thread.name} ended by itself")
+
     def _guard(self, name: str, work: Callable[[], None]) -> None:
         try:
             work()

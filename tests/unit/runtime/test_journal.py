@@ -336,3 +336,14 @@ def test_plans_are_kept_under_their_digest(journal: Journal) -> None:
     journal.store_plan("d1", b"canonical")
     assert journal.plan("d1") == b"canonical"
     assert journal.plan("d2") is None
+
+
+def test_a_journal_cut_in_half_is_refused_by_name(tmp_path: Path, clock: Clock) -> None:
+    path = tmp_path / "journal.db"
+    journal = Journal(path, clock=clock)
+    journal.append(READINGS, 0, [Entry(bytes(4_000)) for _ in range(200)])
+    journal.close()
+    with path.open("r+b") as file:
+        file.truncate(path.stat().st_size // 2)
+    with pytest.raises(Corrupt, match=r"journal\.db: the file is damaged; restore it from a copy"):
+        values(Journal(path, clock=clock))
