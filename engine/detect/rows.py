@@ -141,12 +141,12 @@ PLAIN = tuple(field.name for field in fields(Rows) if field.name not in ("raw", 
 """The fields that are one array."""
 
 
-def picked(column: npt.NDArray[Any], rows: I64 | slice) -> npt.NDArray[Any]:
+def picked(column: npt.NDArray[Any], rows: I32 | I64 | slice) -> npt.NDArray[Any]:
     """Return some rows of an array: a view for a slice, else a copy."""
     return column[rows] if isinstance(rows, slice) else gathered(column, rows)
 
 
-def taken(column: Column, rows: I64 | slice) -> Column:
+def taken(column: Column, rows: I32 | I64 | slice) -> Column:
     """Return some rows of a column."""
     text = column.text
     if text is not None:
