@@ -57,7 +57,7 @@ def detect(
     max_delay: Annotated[str, typer.Option(metavar="D", help="How long readings wait for those before them.")] = "0s",
     max_age: Annotated[str, typer.Option(metavar="D", help="Readings older than this are stale.")] = "7d",
     tz: Annotated[str, typer.Option(metavar="Z", help="Time zone of the city.")] = CITY_TZ,
-    late: Annotated[Path | None, typer.Option(dir_okay=False, help="Write late, stale, duplicate readings here.")] = None,
+    late: Annotated[Path | None, typer.Option(dir_okay=False, help="Write late, stale, duplicate ones here.")] = None,
     rejects: Annotated[Path | None, typer.Option(dir_okay=False, help="Write rejected texts here.")] = None,
     shadow: Annotated[bool, typer.Option("--shadow", help="Print changes of shadow rules too.")] = False,
     marks: Annotated[bool, typer.Option("--marks", help="Print marks and stills too.")] = False,
@@ -163,9 +163,9 @@ def _watched(batches: Iterable[RecordBatch], size: int | None, sinks: _Sinks) ->
 
 @contextmanager
 def _progress(size: int | None) -> Iterator[Progress]:
-    columns = [TextColumn("{task.description}"), DownloadColumn(), TimeElapsedColumn(), TextColumn("{task.fields[said]}")]
-    if size is not None:
-        columns.insert(1, BarColumn())
+    bar = [BarColumn()] if size is not None else []
+    columns = [TextColumn("{task.description}"), *bar, DownloadColumn(), TimeElapsedColumn()]
+    columns.append(TextColumn("{task.fields[said]}"))
     console = Console(stderr=True)
     with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
         yield progress

@@ -16,7 +16,7 @@ Level: TypeAlias = Literal["blue", "yellow", "orange", "red"]
 
 
 class Evidence(msgspec.Struct, frozen=True):
-    """The records behind a change; offsets are null where no reading stands behind it. Offline: partition 0, line numbers."""
+    """The records behind a change; offsets are null without one. Offline: partition 0 and line numbers."""
 
     partition: int
     first_offset: int | None

@@ -19,7 +19,7 @@ from engine.detect.kernels import order as order_kernels
 from engine.detect.kernels import timers
 from engine.detect.kernels.compiled import NEVER
 from engine.detect.order import Clocks, Released
-from engine.detect.output import LateRow, Lateness, Output, RejectRow
+from engine.detect.output import Lateness, LateRow, Output, RejectRow
 from engine.detect.rows import I32, I64, U8, Rows, Texts, taken
 from engine.detect.rule_state import RuleState, Told
 from engine.detect.seen import grouped
@@ -39,7 +39,7 @@ class PlanSource(Protocol):
 
 
 class Detector:
-    """State of one partition. `step` takes the log's records in order; how they are cut into batches changes nothing."""
+    """One partition. `step` takes the log's records in order; how they are cut into batches changes nothing."""
 
     def __init__(
         self,
@@ -52,8 +52,8 @@ class Detector:
     ) -> None:
         """Begin before the first record.
 
-        `offline_plan` is the plan whatever the log says; without it plan records decide. `last_values` are told on demand
-        only, and so are `marks` and stills if nobody needs them.
+        `offline_plan` is the plan whatever the log says; without it plan records decide. `last_values` are told only if
+        they are wanted, and marks and stills are not without `marks`.
         """
         if (plans is None) == (offline_plan is None):
             raise ValueError("a detector needs a source of plans or one offline plan")
@@ -98,7 +98,7 @@ class Detector:
 
     @classmethod
     def restore(cls, data: bytes, plans: PlanSource) -> Self:
-        """Go on where a snapshot was taken. Raises CheckpointUnreadable, and PlanMissing for the plan it was taken under."""
+        """Go on where a snapshot was taken. Raises CheckpointUnreadable, and PlanMissing for the plan of that time."""
         snapshot = checkpoint.decode(data)
         plan = plans.get(snapshot.plan)
         if plan is None:
@@ -112,14 +112,14 @@ class Detector:
         """Take in records.
 
         A plan record whose plan is missing ends the step before it: `cursor` says how far it came, and the next step,
-        which must begin with that record, raises. Raises PlanMissing if nothing could be taken in, NoPlan for a partition
-        that does not begin with a plan record.
+        which must begin with that record, raises. Raises PlanMissing if nothing could be taken in, NoPlan for a
+        partition that does not begin with a plan record.
         """
         out = Output()
         if len(batch) == 0:
             return out
         if self._stopped is not None and int(batch.offset[0]) != self._stopped:
-            raise DetectError(f"detect stopped before offset {self._stopped}; got a batch from offset {batch.offset[0]}")
+            raise DetectError(f"detect stopped before offset {self._stopped}; got a batch from {batch.offset[0]}")
         self._stopped = None
         if self._state is None:
             self._first_plan(batch)
@@ -135,7 +135,7 @@ class Detector:
         return out
 
     def finish(self) -> Output:
-        """Offline, at the end of the input: let what waits go, and fire the timers due before the largest order time."""
+        """Offline, at the end of the input: let what waits go, and fire timers due before the largest order time."""
         out = Output()
         self._judge(self._now.order.finish(), [], out)
         return out

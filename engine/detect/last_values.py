@@ -71,12 +71,13 @@ class LastValues:
 
 
 @compiled(
-    "void(int32[::1], int64[::1], float64[::1], int32[::1], int32[::1], uint8[::1], uint8[::1], int64[:, ::1], float64[::1])"
+    "void(int32[::1], int64[::1], float64[::1], int32[::1], int32[::1], uint8[::1], uint8[::1], int64[:, ::1], "
+    "float64[::1])"
 )
 def choose(series: I32, t: I64, v: F64, lon: I32, lat: I32, flag: U8, chosen: U8, kept: Matrix, kept_v: F64) -> None:
     """Choose good rows a minute or more after the last told of their series, beside those chosen before (by a change).
 
-    `kept` [series, 4] is updated: `t` of the last told, then `t`, `lon` and `lat` of the last good row; `kept_v` its value.
+    `kept` [series, 4] is updated: `t` of the last told, then `t`, `lon` and `lat` of the last good row; `kept_v`: `v`.
     """
     for i in range(len(t)):
         if flag[i] & JUDGEMENT:

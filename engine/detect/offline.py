@@ -33,7 +33,7 @@ class FilesRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class PlanFiles:
-    """The files and settings that make a plan. Grids and zones that name no coordinate system are WGS-84, as RFC 7946 has it."""
+    """The files and settings that make a plan; grids and zones that name no coordinate system are WGS-84 (RFC 7946)."""
 
     rules: Path
     registry: Path | None = None

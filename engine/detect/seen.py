@@ -76,28 +76,19 @@ def grouped(
     end = np.cumsum(count)
     place = np.where(count > 0, end - count, -1)
     n = int(end[-1])
-    out = tuple(np.empty(n, dtype) for dtype in _DTYPES)
+    row, series, local_, lon, lat = (np.empty(n, np.int32) for _ in range(5))
+    t, clock_, offset = (np.empty(n, np.int64) for _ in range(3))
+    v, flag_ = np.empty(n), np.empty(n, np.uint8)
     kernels.group(
-        rows.kind, place, rows.series, local, rows.t, rows.v, clock, rows.offset, rows.lon, rows.lat, flag, *out
-    )
-    names = vocabulary.kind_names
-    return {
-        names[kind]: KindRows(
-            names[kind], *(column[end[kind] - count[kind] : end[kind]] for column in out), rows, vocabulary, plan
-        )
-        for kind in np.flatnonzero(count).tolist()
-    }
-
-
-_DTYPES = (
-    np.int32,
-    np.int32,
-    np.int32,
-    np.int64,
-    np.float64,
-    np.int64,
-    np.int64,
-    np.int32,
-    np.int32,
-    np.uint8,
-)
+        rows.kind, place, rows.series, local, rows.t, rows.v, clock, rows.offset, rows.lon, rows.lat, flag,
+        row, series, local_, t, v, clock_, offset, lon, lat, flag_,
+    )  # fmt: skip
+    groups = {}
+    for kind in np.flatnonzero(count).tolist():
+        name = vocabulary.kind_names[kind]
+        of = slice(int(end[kind] - count[kind]), int(end[kind]))
+        groups[name] = KindRows(
+            name, row[of], series[of], local_[of], t[of], v[of], clock_[of], offset[of], lon[of], lat[of], flag_[of],
+            rows, vocabulary, plan,
+        )  # fmt: skip
+    return groups

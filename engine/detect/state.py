@@ -24,8 +24,8 @@ from rules.plan import Plan
 class State:
     """State of one partition under the plan in force.
 
-    `offline`: the plan is an argument, and plan records switch nothing. `awaits_start`: offline, no record has moved the
-    watermark yet, so that absent rules do not wait for anybody. `released` counts released readings since the start.
+    `offline`: the plan is an argument, and plan records switch nothing. `awaits_start`: offline, no record has moved
+    the watermark yet, so that absent rules wait for nobody. `released` counts released readings since the start.
     """
 
     partition: int
@@ -85,7 +85,7 @@ class State:
                 state.expect(name, series[of_kind], local, since[of_kind], start_ms, self.series.of_kind(name))
 
     def reread(self, decoder: Decoder, attrs: Sequence[str]) -> None:
-        """Bring readings that wait under the plan in force: numbers of kinds, and attributes that only its rules read."""
+        """Bring readings that wait under the plan in force: numbers of kinds, attributes that only its rules read."""
         kinds = len(self.vocabulary.kind_names)
         for part in self.order.waiting:
             kind = self.vocabulary.series_kind[part.series]

@@ -154,7 +154,7 @@ def absent(
 
 @compiled("void(int32[::1], int32[::1], int64[::1], int64, int64[::1], int32[::1], int64[:, ::1], int64[::1])")
 def expect(series: I32, local: I32, since: I64, start: int, P: I64, slots: I32, S: I64, meta: I64) -> None:
-    """Begin to wait for registered sensors of one kind: from `start`, or from `since` of the registry if that is later."""
+    """Begin to wait for registered sensors of one kind: from `start`, or the registry's `since` if that is later."""
     for i in range(len(series)):
         slot = meta[M_SLOTS]
         meta[M_SLOTS] = slot + 1
@@ -173,7 +173,7 @@ def expect(series: I32, local: I32, since: I64, start: int, P: I64, slots: I32, 
 
 @compiled("int64(int64, int64[::1], int64[:, ::1], int64[:, ::1], int64[::1], int64[:, ::1], float64[:, ::1], int64)")
 def sweep(passed: int, P: I64, S: I64, W: I64, meta: I64, out: I64, outf: F64, n: int) -> int:  # noqa: ARG001
-    """Raise for every sensor whose time is up before `passed`; returns the new number of outputs, of which there is room.
+    """Raise for every sensor whose time is up before `passed`; returns the new number of outputs, which have room.
 
     `W` is empty: it is there so that every rule is swept by the same call.
     """

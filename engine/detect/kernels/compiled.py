@@ -1,7 +1,7 @@
 """How kernels are compiled: explicit signatures, kept on disk, without the interpreter's lock.
 
-A kernel allocates nothing, so that references to its arrays need not be counted (`_nrt=False`): counting took four fifths of
-the time of a window.
+A kernel allocates nothing, so that references to its arrays need not be counted (`_nrt=False`): counting took four
+fifths of the time of a window.
 """
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ import warnings
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
-from numba import njit
+import numba
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+njit: Any = numba.njit
 
 NEVER: Final = -(1 << 62)
 """Before all time; also "unset"."""
@@ -23,7 +25,7 @@ FOREVER: Final = 1 << 62
 def compiled(signature: object, *, _nrt: bool = False) -> Callable[[F], F]:
     """Compile a loop for one signature, at import, or take it from the cache.
 
-    Where no cache can be written it is compiled anew each time, with a warning. `_nrt=True` is for a loop that allocates.
+    Where no cache can be written it is compiled anew each time, with a warning. `_nrt=True` is for one that allocates.
     """
 
     def build(function: F) -> F:
@@ -32,8 +34,8 @@ def compiled(signature: object, *, _nrt: bool = False) -> Callable[[F], F]:
         except RuntimeError as error:
             if "cannot cache" not in str(error):
                 raise
-            said = f"{function.__name__} is compiled without a cache, set NUMBA_CACHE_DIR to a folder that can be written"
-            warnings.warn(said, stacklevel=2)
+            said = "compiled without a cache; set NUMBA_CACHE_DIR to a folder that can be written"
+            warnings.warn(f"{function.__name__} is {said}", stacklevel=2)
             built = njit(signature, nogil=True, _nrt=_nrt)(function)
         return built
 

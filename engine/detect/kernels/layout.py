@@ -1,7 +1,7 @@
 """Where the numbers stand in the arrays that kernels share: parameters of a rule, its state, and what comes out.
 
-State of a rule is int64[slots, width], one row a (sensor, kind) that the rule has seen; float64 numbers are kept as their
-bits, through a view. `NEVER` is unset, `FOREVER` a timer that does not run.
+State of a rule is int64[slots, width], one row a (sensor, kind) that the rule has seen; float64 numbers are kept as
+their bits, through a view. `NEVER` is unset, `FOREVER` a timer that does not run.
 """
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ CLEAR_OFFSET: Final = 14
 HEAD: Final = 15
 """Here `since` of each declared level begins, then the offset of each."""
 
-# Window of a rule for a (sensor, kind), int64[slots, WINDOW]. The fields of a pane, A to C, are by aggregate (high, low, count),
-# (extreme) or (first t, first value); sums are in millionths, high * 2^32 + low.
+# Window of a rule for a (sensor, kind), int64[slots, WINDOW]. The fields of a pane, A to C, are by aggregate
+# (high, low, count), (extreme) or (first t, first value); sums are in millionths, high * 2^32 + low.
 W_END: Final = 0
 """Start of the next pane, ms; NEVER without a present pane."""
 W_PANE: Final = 1

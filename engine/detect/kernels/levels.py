@@ -1,4 +1,4 @@
-"""Levels with hold, clear and hysteresis, windows and the timers of silence: one pass over the rows of a kind (spec/rules.md)."""
+"""Levels with hold and hysteresis, windows, timers of silence: one pass over the rows of a kind (spec/rules.md)."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from engine.detect.kernels.layout import (
     BY_READING,
     BY_SCHEDULE,
     CAUSE,
-    CLEARED,
     CLEAR_OFFSET,
     CLEAR_SINCE,
+    CLEARED,
     DOWNGRADED,
     DUE,
     ESCALATED,
@@ -233,7 +233,7 @@ def turn(
     W[slot, W_B] = 0
     W[slot, W_C] = 0
     length = W[slot, W_LENGTH]
-    if agg == MIN or agg == MAX:
+    if agg in (MIN, MAX):
         WF[slot, W_A] = np.inf if agg == MIN else -np.inf
         if gone or length == 0:
             best = WF[slot, W_A]
@@ -275,22 +275,24 @@ def aggregate(agg: int, boolean: bool, W: I64, WF: F64, slot: int, t: int, x: fl
         return total if agg == SUM else total / count
     if agg == MIN:
         WF[slot, W_A] = min(WF[slot, W_A], x)
-        WF[slot, W_EXTREME] = min(WF[slot, W_EXTREME], x)
-        return WF[slot, W_EXTREME]
+        best: float = min(WF[slot, W_EXTREME], x)
+        WF[slot, W_EXTREME] = best
+        return best
     if agg == MAX:
         WF[slot, W_A] = max(WF[slot, W_A], x)
-        WF[slot, W_EXTREME] = max(WF[slot, W_EXTREME], x)
-        return WF[slot, W_EXTREME]
+        best = max(WF[slot, W_EXTREME], x)
+        WF[slot, W_EXTREME] = best
+        return best
     if W[slot, W_A] == NEVER:
         W[slot, W_A] = t
         WF[slot, W_B] = x
         if W[slot, W_HIGH] == NEVER:
             W[slot, W_HIGH] = t
             WF[slot, W_LOW] = x
-    delta = x - WF[slot, W_LOW]
+    delta: float = x - WF[slot, W_LOW]
     if agg == DELTA:
         return delta
-    elapsed = t - W[slot, W_HIGH]
+    elapsed: int = t - W[slot, W_HIGH]
     if elapsed == 0:
         return np.nan
     return delta / (elapsed / 60000.0)
@@ -347,7 +349,7 @@ def fire(P: I64, S: I64, slot: int, out: I64, outf: F64, n: int) -> int:
 @called
 def opened(P: I64, S: I64, W: I64, series: int, meta: I64) -> int:
     """Make a slot for a (sensor, kind) that the rule had not seen. The state has room."""
-    slot = meta[M_SLOTS]
+    slot: int = meta[M_SLOTS]
     meta[M_SLOTS] = slot + 1
     S[slot, :] = 0
     S[slot, SERIES] = series
@@ -373,7 +375,7 @@ def clears(P: I64, C: F64, number: int, x: float) -> bool:
 
 @inlined
 def judge(P: I64, C: F64, S: I64, slot: int, t: int, x: float, offset: int) -> int:
-    """Apply one measure to the levels of a slot, steps 1 to 4; returns the change, 0 for none. LEVEL is the new level."""
+    """Apply one measure to the levels of a slot, steps 1 to 4, and set LEVEL; returns the change, 0 for none."""
     levels = P[P_LEVELS]
     level = S[slot, LEVEL]
     reached = 0
@@ -466,9 +468,9 @@ def levels(
 ) -> tuple[int, int]:
     """Judge the rows of one kind by one rule, in order of release.
 
-    Columns are those of engine.detect.seen.KindRows; `x` is the measure. `seen` is empty (all are) or 0 not seen, 1 seen,
-    2 hidden; `end` is empty or the schedule's first end not before `t`; `u` and `record` stand in order of release and
-    `base` is the number of their first row since the start of the log. Begins at row `first` with `n` outputs, and
+    Columns are those of engine.detect.seen.KindRows; `x` is the measure. `seen` is empty (all are) or 0 not seen, 1
+    seen, 2 hidden; `end` is empty or the schedule's first end not before `t`; `u` and `record` are by released row
+    and `base` is the number of their first row since the start of the log. Begins at row `first` with `n` outputs, and
     returns (the row where it stopped, outputs): it stops early when the pool of panes has no room left. State and
     outputs must have room for a new slot and two outputs a row.
     """
@@ -563,7 +565,7 @@ def levels(
 
 @compiled("int64(int64, int64[::1], int64[:, ::1], int64[:, ::1], int64[::1], int64[:, ::1], float64[:, ::1], int64)")
 def sweep(passed: int, P: I64, S: I64, W: I64, meta: I64, out: I64, outf: F64, n: int) -> int:
-    """Fire every timer of a rule that is due before `passed`; returns the new number of outputs, of which there is room."""
+    """Fire every timer of a rule that is due before `passed`; returns the new number of outputs, which have room."""
     bound = FOREVER
     for slot in range(meta[M_SLOTS]):
         if S[slot, DUE] < passed:

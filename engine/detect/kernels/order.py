@@ -81,7 +81,7 @@ def first_reaching(watermark: I64, order: int, low: int, near: int) -> int:
 
 @compiled("UniTuple(int64, 2)(int32[::1], int64[::1], int64[::1], int32[::1])")
 def release(record: I32, u: I64, watermark: I64, released: I32) -> tuple[int, int]:
-    """Set the record that lets each row go: the first at or after its own whose watermark reaches `u`, or len(watermark).
+    """Set the record that lets each row go: the first from its own on whose watermark reaches `u`, or len(watermark).
 
     Returns how many rows go on waiting, and 1 if the rows already stand in order of release, else 0.
     """
@@ -161,7 +161,8 @@ def admit(
 
 
 @compiled(
-    "void(int16[::1], int64[::1], int32[::1], int32[::1], int64[::1], float64[::1], int64[::1], int64[::1], int32[::1], "
+    "void("
+    "int16[::1], int64[::1], int32[::1], int32[::1], int64[::1], float64[::1], int64[::1], int64[::1], int32[::1], "
     "int32[::1], uint8[::1], int32[::1], int32[::1], int32[::1], int64[::1], float64[::1], int64[::1], int64[::1], "
     "int32[::1], int32[::1], uint8[::1])"
 )
@@ -188,7 +189,7 @@ def group(
     lat_: I32,
     flag_: U8,
 ) -> None:
-    """Bring rows of a kind together, in order of release; `place` [kinds] is where each kind's next row goes, -1 for none.
+    """Bring rows of a kind together, in order of release; `place` [kinds] is where a kind's next row goes, -1 for none.
 
     Names with `_` are the outputs; `local` [series] is the number of a series in its kind.
     """

@@ -14,10 +14,11 @@ I64 = npt.NDArray[np.int64]
 
 @compiled("void(int64[:, ::1], int64, int64[::1], int64[::1], int64[::1], int32[::1], int64)")
 def place(out: I64, n: int, watermark: I64, start: I64, u: I64, record: I32, base: int) -> None:
-    """Set O_EVENT of the timers among the first `n` outputs: before the first released row with `u` after the due time,
-    or at the end of the first record with the watermark after it, and after the row that set the timer.
+    """Set O_EVENT of the timers among the first `n` outputs.
 
-    `watermark` [records]; `start` [records + 1] is the first released row of each record; `u`, `record` by released row.
+    A timer fires before the first released row with `u` after its due time, or at the end of the first record with the
+    watermark after it, whichever comes first after the row that set it. `watermark` [records]; `start` [records + 1] is
+    the first released row of each record; `u`, `record` by released row.
     """
     for i in range(n):
         if out[i, O_PHASE] != TIMER:

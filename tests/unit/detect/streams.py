@@ -93,7 +93,7 @@ class Heard:
 
     @property
     def brief(self) -> list[tuple[Any, ...]]:
-        """(change, level or None, t) of each change, with the cause if it is not a reading, ("mark", t), ("still", t)."""
+        """(change, level or None, t) of each change, with its cause if not a reading; ("mark", t), ("still", t)."""
         return [_brief(item) for item in self.items]
 
 

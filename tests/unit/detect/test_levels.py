@@ -47,7 +47,8 @@ def test_a_level_with_for_is_reached_when_it_was_held_that_long(held_ms: int, ra
 
 
 def test_one_reading_below_the_line_starts_the_hold_anew() -> None:
-    assert brief(THREE, (0, 12), (30 * S, 9), (40 * S, 12), (70 * S, 12), (100 * S, 12)) == [("raised", "yellow", 100 * S)]
+    readings = ((0, 12), (30 * S, 9), (40 * S, 12), (70 * S, 12), (100 * S, 12))
+    assert brief(THREE, *readings) == [("raised", "yellow", 100 * S)]
 
 
 def test_a_level_without_for_is_raised_at_once_and_skips_those_below() -> None:
@@ -145,7 +146,8 @@ def test_a_gap_unsets_clear_since_but_leaves_the_level() -> None:
 
 def test_kinds_of_a_rule_are_kept_apart() -> None:
     rule = PONDING.replace("water.level", "[water.level, drain.level]") + 'levels: {yellow: {set: ">= 10"}}\n'
-    heard = offline(plan_of(rule), [reading(0, 20), reading(1, 1, kind="drain.level"), reading(2, 20, kind="drain.level")])
+    drain = [reading(t, v, kind="drain.level") for t, v in ((1, 1), (2, 20))]
+    heard = offline(plan_of(rule), [reading(0, 20), *drain])
     assert [(c["kind"], c["t"]) for c in heard.changes] == [("water.level", 0), ("drain.level", 2)]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.detect.streams import D, H, M, PONDING, live, offline, plan_of, reading, tick
+from tests.unit.detect.streams import PONDING, D, H, M, live, offline, plan_of, reading, tick
 
 EVERY = PONDING + 'levels: {yellow: {set: ">= 10"}}\n'
 

@@ -8,7 +8,7 @@ from engine.detect.detector import Detector
 from engine.detect.errors import CheckpointUnreadable, DetectError, NoPlan, PlanMissing
 from rules.kinds import Kinds, load_kinds
 from rules.registry import Row
-from tests.unit.detect.streams import M, PONDING, batch_of, live, plan_of, reading, tick
+from tests.unit.detect.streams import PONDING, M, batch_of, live, plan_of, reading, tick
 
 ONE = PONDING + 'levels: {yellow: {set: ">= 10", for: 1m}}\n'
 OTHER = ONE.replace("flood.ponding", "flood.other")
@@ -81,7 +81,8 @@ def test_readings_that_wait_are_read_again_for_attributes_that_only_the_new_plan
 def test_readings_of_a_kind_that_went_wait_on_and_are_seen_by_nobody() -> None:
     fewer = Kinds(kind for kind in load_kinds() if kind.name != "drain.level")
     before, after = plan_of(ONE, max_delay=M), plan_of(ONE, max_delay=M, kinds=fewer)
-    log = [(0, before), (1, reading(1, 5, kind="drain.level")), (1, reading(1, 20)), (M + 1, after), (2 * M, tick(2 * M))]
+    drain = reading(1, 5, kind="drain.level")
+    log = [(0, before), (1, drain), (1, reading(1, 20)), (M + 1, after), (2 * M, tick(2 * M))]
     heard = live([before, after], log)
     assert heard.changes == []
     assert sum((out.counts.readings for out in heard.outputs[1:]), heard.outputs[0].counts.readings).total() == 2

@@ -10,7 +10,7 @@ from engine.detect.changes import Change
 from engine.detect.detector import Detector
 from engine.detect.last_values import LastValue
 from rules.registry import Row
-from tests.unit.detect.streams import M, PONDING, S, batch_of, offline, plan_of, reading, square, tick
+from tests.unit.detect.streams import PONDING, M, S, batch_of, offline, plan_of, reading, square, tick
 
 ONE = PONDING + 'levels: {yellow: {set: ">= 10"}}\n'
 GRIDS = {"330200001001001": square(0, 0, 1000), "330200001001002": square(1000, 0, 1000)}
@@ -138,7 +138,8 @@ def values_of(detector: Detector, records: list[Any], first: int = 1) -> list[La
 def test_last_values_are_told_once_a_minute_and_at_each_change() -> None:
     plan = plan_of(ONE, grids=GRIDS, registry=[Row("s1", "water.level", 5, 5)])
     detector = Detector(offline_plan=plan, last_values=True)
-    told = [v for t, x in ((0, 1), (30 * S, 2), (60 * S, 3), (70 * S, 10)) for v in values_of(detector, [reading(t, x)])]
+    readings = [reading(t, v) for t, v in ((0, 1), (30 * S, 2), (60 * S, 3), (70 * S, 10))]
+    told = [value for one in readings for value in values_of(detector, [one])]
     assert [(v.t, v.v, v.grid, v.level) for v in told] == [
         (0, 1.0, "330200001001001", None),
         (60 * S, 3.0, "330200001001001", None),

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.detect.kernels.levels import millionths
-from tests.unit.detect.streams import H, M, PONDING, S, offline, plan_of, reading, tick
+from tests.unit.detect.streams import PONDING, H, M, S, offline, plan_of, reading, tick
 
 
 def rule(agg: str, *, over: str = "3m", step: str = "1m", at_least: float = 10, more: str = "") -> str:
