@@ -88,7 +88,7 @@ def load(file: Path | None, environment: Mapping[str, str], flags: Mapping[str, 
         for key, value in layer.items():
             shown = f"{PREFIX}{key.upper()}" if as_text else f"{source}: {key}"
             if key not in FIELDS:
-                faults.append(f"{shown}: unknown key; known are {', '.join(FIELDS)}; got {value!r}")
+                faults.append(f"{shown}: unknown key; known are {', '.join(FIELDS)}; got {masked(key, value)!r}")
                 continue
             try:
                 values[key] = _converted(key, value, as_text)
