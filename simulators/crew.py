@@ -152,6 +152,8 @@ OFFICE = {
 
 
 def _arrived(seen: Danger) -> str:
+    if seen.what == "water" and seen.now < 3.0:
+        return "抢险队已到现场，积水已基本退去，开始清淤、清理路面。"
     if seen.what == "water":
         return f"抢险队已到现场，积水深约{seen.now:.0f}厘米，已封闭道路，开始抽排。"
     return f"抢修队已到现场，测得可燃气体{seen.now:.0f}%LEL，已设警戒并疏散人员，开始查漏。"
