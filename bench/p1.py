@@ -7,6 +7,7 @@ first byte to the last change; what is before (imports, compiled code, the plan)
 from __future__ import annotations
 
 import argparse
+import gc
 import hashlib
 import os
 import platform
@@ -69,7 +70,8 @@ def detect(made: readings.Files) -> Run:
     built = build_plan(PlanFiles(RULES, made.registry, made.grids, made.zones, max_delay_ms=MAX_DELAY_MS))
     if built.rule_faults:
         raise SystemExit("\n".join(built.rule_faults))
-    detector = Detector(offline_plan=built.plan)
+    detector = Detector(offline_plan=built.plan, marks=False)
+    gc.freeze()
     wanted = Wanted()
     run = Run(0.0, 0.0, 0, 0, 0, 0, 0, "")
     digest = hashlib.sha256()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import select
@@ -82,6 +83,7 @@ def detect(
             )
             stream, size = _opened(source, files)
             detector = Detector(offline_plan=built.plan, marks=marks)
+            gc.freeze()  # the plan stays to the end: the collector need not walk through it again and again
             for batch in _watched(read_lines(stream), size, sinks):
                 sinks.write(detector.step(batch))
             sinks.write(detector.finish())
