@@ -43,7 +43,9 @@ export function chart(series, events, rule) {
   const times = points.map(([t]) => t);
   const values = points.map(([, v]) => v);
   const peak = points.reduce((best, point) => (point[1] > best[1] ? point : best));
-  const [from, to] = [Math.min(...times), Math.max(...times)];
+  const from = Math.min(...times);
+  const moved = events.filter((event) => MARKED.has(event.move) && event.t >= from);
+  const to = Math.max(...times, ...moved.map((event) => event.t));
   const reached = levels.filter(({ value }) => value <= Math.max(...values) * 1.6);
   const low = Math.min(0, ...values);
   const high = Math.max(...values, ...reached.map(({ value }) => value)) * 1.08 || 1;
@@ -61,13 +63,15 @@ export function chart(series, events, rule) {
     root.append(svg("line", { x1: LEFT, x2: WIDTH - RIGHT, y1: y(value), y2: y(value), stroke: COLOURS[name], "stroke-dasharray": "5 4", "stroke-opacity": 0.75 },
       svg("title", {}, `${levelWord(name)} ${amount(kind, value)}`)));
   }
-  for (const event of events) {
-    if (!MARKED.has(event.move) || event.t < from || event.t > to) continue;
+  for (const [i, event] of moved.entries()) {
     const failed = event.move === "verify" && event.data.result === "fail";
     const colour = failed ? COLOURS.red : "#e8eff9";
     const word = event.move === "verify" ? moveWord(`verify_${event.data.result ?? "pass"}`) : moveWord(event.move);
     root.append(svg("line", { x1: x(event.t), x2: x(event.t), y1: TOP, y2: HEIGHT - BOTTOM, stroke: colour, "stroke-opacity": 0.55, "stroke-dasharray": "2 3" }, svg("title", {}, `${time(event.t)} ${word}`)),
       svg("circle", { cx: x(event.t), cy: TOP, r: 3.5, fill: colour }, svg("title", {}, `${time(event.t)} ${word}`)));
+    const room = (i + 1 < moved.length ? x(moved[i + 1].t) : WIDTH) - x(event.t);
+    // words that would run into the next tick are left to the title
+    if (room >= 56) root.append(text({ x: x(event.t) + 7, y: TOP + 3.5, fill: failed ? COLOURS.red : "#cfdcef" }, word));
   }
   same.forEach((one, i) => {
     const path = one.points.map(([t, v], k) => `${k ? "L" : "M"}${x(t).toFixed(1)} ${y(v).toFixed(1)}`).join("");
