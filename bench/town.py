@@ -22,7 +22,7 @@ UNPLACED_PER_MILLE = 200
 
 @dataclass(frozen=True, slots=True)
 class KindShape:
-    """How many per mille of the sensors are of a kind; its values in hundredths, usual ones and those beyond a level."""
+    """How many per mille of the sensors are of a kind; its values in hundredths, usual ones and beyond a level."""
 
     name: str
     per_mille: int
