@@ -20,7 +20,17 @@ def test_the_four_marked_segments_of_waterflow_are_raised_and_nothing_else(tmp_p
     readings = tmp_path / "waterflow.ndjson"
     with readings.open("wb") as file:
         subprocess.run([sys.executable, ROOT / "waterflow.py"], stdout=file, check=True)
-    command = [sys.executable, "-m", "engine.cli", "detect", "--rules", ROOT / "rules", "--kinds", ROOT / "kinds.yaml", readings]
+    command = [
+        sys.executable,
+        "-m",
+        "engine.cli",
+        "detect",
+        "--rules",
+        ROOT / "rules",
+        "--kinds",
+        ROOT / "kinds.yaml",
+        readings,
+    ]
     done = subprocess.run(command, capture_output=True, check=True)
     raised = [json.loads(line)["t"] for line in done.stdout.splitlines() if json.loads(line)["change"] == "raised"]
     with (ROOT / "segments.csv").open() as file:
