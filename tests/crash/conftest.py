@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -193,9 +193,17 @@ def _messages_are_relayed_once(log: Journal, store: Store) -> None:
 
 
 @pytest.fixture
-def city(tmp_path: Path, zygote: Zygote) -> City:
-    data = tmp_path / "data"
-    data.mkdir()
+def new_city(tmp_path: Path, zygote: Zygote) -> Callable[[str], City]:
+    return lambda name: _founded(tmp_path / name / "data", zygote)
+
+
+@pytest.fixture
+def city(new_city: Callable[[str], City]) -> City:
+    return new_city("city")
+
+
+def _founded(data: Path, zygote: Zygote) -> City:
+    data.mkdir(parents=True)
     store = Store.open(data / "cases.db")
     upgrade(store)
     posting = create_token(store, name="gateway", role="sensor", now_ms=1)
