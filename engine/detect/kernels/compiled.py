@@ -6,8 +6,12 @@ fifths of the time of a window.
 
 from __future__ import annotations
 
+import hashlib
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import numba
@@ -22,6 +26,27 @@ FOREVER: Final = 1 << 62
 """After all time; the due time of a timer that does not run."""
 
 
+@cache
+def _sources() -> str:
+    """Return a digest of the sources of all kernels, pieces of which may stand in other files than they."""
+    detect = Path(__file__).parents[1]
+    files = sorted(file for room in ("kernels", "decode") for file in (detect / room).glob("*.py"))
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
+
+
+@contextmanager
+def _cache_of_these_sources() -> Iterator[None]:
+    """Keep compiled code of other sources apart: numba by itself notices changes of the kernel's own file only."""
+    config: Any = numba.config
+    before: str = config.CACHE_DIR
+    root = Path(before) if before else Path(__file__).parent / "__pycache__"
+    config.CACHE_DIR = str(root / _sources())
+    try:
+        yield
+    finally:
+        config.CACHE_DIR = before
+
+
 def compiled(signature: object, *, _nrt: bool = False) -> Callable[[F], F]:
     """Compile a loop for one signature, at import, or take it from the cache.
 
@@ -30,7 +55,8 @@ def compiled(signature: object, *, _nrt: bool = False) -> Callable[[F], F]:
 
     def build(function: F) -> F:
         try:
-            built: F = njit(signature, cache=True, nogil=True, _nrt=_nrt)(function)
+            with _cache_of_these_sources():
+                built: F = njit(signature, cache=True, nogil=True, _nrt=_nrt)(function)
         except RuntimeError as error:
             if "cannot cache" not in str(error):
                 raise
