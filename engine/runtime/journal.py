@@ -55,7 +55,10 @@ class Journal:
         self._closing = False
         try:
             (self._version,) = self._connection.execute("PRAGMA data_version").fetchone()
+            # in one transaction, as another process may be writing
+            self._connection.execute("BEGIN")
             self._extents, self._cursors = load(self._connection, self.path)
+            self._connection.execute("COMMIT")
         except sqlite3.Error as error:
             raise fault_of(path, error) from error
         self._writer = Writer(self._write, path, queue_bytes)

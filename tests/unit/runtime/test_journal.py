@@ -347,3 +347,22 @@ def test_a_journal_cut_in_half_is_refused_by_name(tmp_path: Path, clock: Clock) 
         file.truncate(path.stat().st_size // 2)
     with pytest.raises(Corrupt, match=r"journal\.db: the file is damaged; restore it from a copy"):
         values(Journal(path, clock=clock))
+
+
+def test_a_journal_can_be_opened_again_and_again_while_it_is_written(journal: Journal, clock: Clock) -> None:
+    done = threading.Event()
+
+    def write() -> None:
+        while not done.is_set():
+            journal.append(READINGS, 0, [Entry(b"x"), Entry(b"y")])
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        for _ in range(60):
+            other = Journal(journal.path, clock=clock)
+            assert other.end(READINGS, 0) % 2 == 0
+            other.close()
+    finally:
+        done.set()
+        writer.join(30)
