@@ -127,7 +127,7 @@ COMMANDS: dict[str, tuple[str, int, str]] = {
     "a role that nobody has": ("token create --name x --role king --data d", 2, "king"),
     "an area that is no code": ("token create --name x --role viewer --area 33' --data d", 2, "33'"),
     "a token of no number": ("token revoke 99 --data d", 1, "no good token has number 99"),
-    "a folder without journal": ("journal export --data nowhere", 75, "no journal here"),
+    "a folder without journal": ("journal export --data nowhere", 1, "no journal here"),
     "a replay of nothing named": ("quarantine replay --data d", 2, "give numbers, --reason or --all"),
 }
 """What is typed behind `tongguan`, the exit code, and what is said; in a folder with two faulty settings files."""
