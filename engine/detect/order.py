@@ -34,7 +34,7 @@ class Released:
 
 @dataclass(slots=True)
 class Clocks:
-    """`newest` and `oldest` [records]: order times that a record brings, NEVER and FOREVER if none; `suspect` clocks."""
+    """`newest` and `oldest` [records]: order times of a record, NEVER and FOREVER if none; `suspect` clocks."""
 
     newest: I64
     oldest: I64

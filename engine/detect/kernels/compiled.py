@@ -69,12 +69,12 @@ def compiled(signature: object, *, _nrt: bool = False) -> Callable[[F], F]:
 
 
 def inlined(function: F) -> F:
-    """Mark a piece of a kernel that every row passes: it becomes part of its callers, which stand in the same file."""
+    """Mark a piece of a kernel that every row passes: it becomes part of its callers."""
     built: F = njit(nogil=True, _nrt=False, forceinline=True)(function)
     return built
 
 
 def called(function: F) -> F:
-    """Mark a piece of a kernel that few rows pass: a function of its own, called in the same file."""
+    """Mark a piece of a kernel that few rows pass: a function of its own."""
     built: F = njit(nogil=True, _nrt=False)(function)
     return built

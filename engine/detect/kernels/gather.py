@@ -24,7 +24,7 @@ def _gather(
 
 
 def gathered(column: npt.NDArray[Any], rows: npt.NDArray[np.signedinteger[Any]]) -> npt.NDArray[Any]:
-    """Return `column[rows]`, a column of 1, 2, 4 or 8 bytes; that the rows (int32 or int64) are in it is not checked."""
+    """Return `column[rows]`, of 1, 2, 4 or 8 bytes each; that the rows (int32 or int64) are in it is not checked."""
     picked = np.empty(len(rows), column.dtype)
     bits = f"u{column.itemsize}"
     _gather(column.view(bits), rows, picked.view(bits))

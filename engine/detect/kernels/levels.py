@@ -24,7 +24,6 @@ from engine.detect.kernels.layout import (
     LEVEL,
     LON,
     M_BOUND,
-    M_FREE,
     M_HIDDEN,
     M_POOL,
     M_SLOTS,
@@ -75,33 +74,19 @@ from engine.detect.kernels.layout import (
     STILL_MS,
     TIMER,
     TOLD,
-    W_A,
-    W_B,
-    W_BLOCK,
-    W_C,
-    W_COUNT,
     W_END,
-    W_EXTREME,
-    W_FIRST,
-    W_HIGH,
-    W_LENGTH,
-    W_LOW,
-    W_PANE,
     W_SIZE,
 )
 from engine.detect.kernels.order import JUDGEMENT, MOVED
+from engine.detect.kernels.windows import SMALLEST_BLOCK, aggregate, empty, turn
 
 I32 = npt.NDArray[np.int32]
 I64 = npt.NDArray[np.int64]
 U8 = npt.NDArray[np.uint8]
 F64 = npt.NDArray[np.float64]
 
-SUM, COUNT, MEAN, MIN, MAX, DELTA, RATE = 0, 1, 2, 3, 4, 5, 6
-NO_PLACE = -2147483648
-SMALLEST_BLOCK = 4
-LOW_BITS = 32
-LOW_MASK = (1 << LOW_BITS) - 1
 LARGEST_MEASURE = 1e8
+NO_PLACE = -2147483648
 
 
 @inlined
@@ -120,184 +105,6 @@ def holds(op: int, x: float, value: float) -> bool:
     return x != value
 
 
-@inlined
-def millionths(high: int, low: int) -> float:
-    """Return (high * 2^32 + low) / 10^6, correctly rounded; 0 <= low < 2^32, and the result below 2^63.
-
-    That is the sum of 9 * 10^10 of the largest measures.
-    """
-    if -(1 << 20) <= high < (1 << 20):
-        return ((high << LOW_BITS) + low) / 1e6
-    negative = high < 0
-    if negative:
-        high, low = (-high, 0) if low == 0 else (-high - 1, (1 << LOW_BITS) - low)
-    rest = ((high % 1000000) << LOW_BITS) + low
-    whole = ((high // 1000000) << LOW_BITS) + rest // 1000000
-    rest = rest % 1000000
-    bits = 0
-    while (whole >> bits) > 0:
-        bits += 1
-    shift = 55 - bits
-    if shift >= 0:
-        part = rest << shift
-        mantissa = (whole << shift) + part // 1000000
-        sticky = part % 1000000 != 0
-    else:
-        mantissa = whole >> -shift
-        sticky = rest != 0 or (mantissa << -shift) != whole
-    if sticky:
-        mantissa |= 1
-    value = float(mantissa) * 2.0 ** (-shift)
-    return -value if negative else value
-
-
-@called
-def grow(W: I64, slot: int, pool: I64, meta: I64) -> None:
-    """Move the ring of panes of a slot into a block twice as large (or give it its first)."""
-    size = W[slot, W_SIZE]
-    wanted = SMALLEST_BLOCK if size == 0 else 2 * size
-    order = 0
-    while (1 << order) < wanted:
-        order += 1
-    block = meta[M_FREE + order]
-    if block >= 0:
-        meta[M_FREE + order] = pool[block, 0]
-    else:
-        block = meta[M_POOL]
-        meta[M_POOL] = block + wanted
-    if size > 0:
-        old = W[slot, W_BLOCK]
-        first = W[slot, W_FIRST]
-        for i in range(W[slot, W_LENGTH]):
-            source = old + ((first + i) & (size - 1))
-            for f in range(4):
-                pool[block + i, f] = pool[source, f]
-        pool[old, 0] = meta[M_FREE + order - 1]
-        meta[M_FREE + order - 1] = old
-    W[slot, W_BLOCK] = block
-    W[slot, W_SIZE] = wanted
-    W[slot, W_FIRST] = 0
-
-
-@called
-def empty(W: I64, slot: int) -> None:
-    """Empty a window; its block stays."""
-    W[slot, W_END] = NEVER
-    W[slot, W_LENGTH] = 0
-    W[slot, W_FIRST] = 0
-    W[slot, W_HIGH] = 0
-    W[slot, W_LOW] = 0
-    W[slot, W_COUNT] = 0
-
-
-@called
-def expire(agg: int, oldest: int, W: I64, slot: int, pool: I64) -> bool:
-    """Drop the panes of the ring before `oldest`; returns whether an extreme may have gone with them."""
-    block = W[slot, W_BLOCK]
-    size = W[slot, W_SIZE]
-    first = W[slot, W_FIRST]
-    length = W[slot, W_LENGTH]
-    before = length
-    while length > 0 and pool[block + first, 0] < oldest:
-        row = block + first
-        if agg <= MEAN:
-            if agg != COUNT:
-                W[slot, W_HIGH] -= pool[row, 1]
-                W[slot, W_LOW] -= pool[row, 2]
-            W[slot, W_COUNT] -= pool[row, 3]
-        first = (first + 1) & (size - 1)
-        length -= 1
-    W[slot, W_FIRST] = first
-    W[slot, W_LENGTH] = length
-    return bool(length < before)
-
-
-@called
-def turn(
-    agg: int, pane: int, panes: int, step: int, W: I64, WF: F64, slot: int, pool: I64, poolf: F64, meta: I64
-) -> None:
-    """Close the present pane and begin `pane`; what is too old goes. The pool has room."""
-    if W[slot, W_END] != NEVER:
-        if W[slot, W_LENGTH] == W[slot, W_SIZE]:
-            grow(W, slot, pool, meta)
-        row = W[slot, W_BLOCK] + ((W[slot, W_FIRST] + W[slot, W_LENGTH]) & (W[slot, W_SIZE] - 1))
-        W[slot, W_LENGTH] += 1
-        pool[row, 0] = W[slot, W_PANE]
-        pool[row, 1] = W[slot, W_A]
-        pool[row, 2] = W[slot, W_B]
-        pool[row, 3] = W[slot, W_C]
-    gone = expire(agg, pane - panes + 1, W, slot, pool)
-    W[slot, W_PANE] = pane
-    W[slot, W_END] = (pane + 1) * step
-    W[slot, W_A] = 0
-    W[slot, W_B] = 0
-    W[slot, W_C] = 0
-    length = W[slot, W_LENGTH]
-    if agg in (MIN, MAX):
-        WF[slot, W_A] = np.inf if agg == MIN else -np.inf
-        if gone or length == 0:
-            best = WF[slot, W_A]
-            for i in range(length):
-                other = poolf[W[slot, W_BLOCK] + ((W[slot, W_FIRST] + i) & (W[slot, W_SIZE] - 1)), 1]
-                best = min(best, other) if agg == MIN else max(best, other)
-            WF[slot, W_EXTREME] = best
-    elif agg >= DELTA:
-        W[slot, W_A] = NEVER
-        W[slot, W_HIGH] = NEVER
-        if length > 0:
-            first = W[slot, W_BLOCK] + W[slot, W_FIRST]
-            W[slot, W_HIGH] = pool[first, 1]
-            WF[slot, W_LOW] = poolf[first, 2]
-
-
-@inlined
-def aggregate(agg: int, boolean: bool, W: I64, WF: F64, slot: int, t: int, x: float) -> float:
-    """Put one value into the present pane and return the aggregate; NaN for null."""
-    if agg == COUNT:
-        if not boolean or x != 0.0:
-            W[slot, W_C] += 1
-            W[slot, W_COUNT] += 1
-        return float(W[slot, W_COUNT])
-    if agg <= MEAN:
-        scaled = np.int64(np.rint(x * 1e6))
-        high = scaled >> LOW_BITS
-        low = scaled & LOW_MASK
-        W[slot, W_A] += high
-        W[slot, W_B] += low
-        W[slot, W_C] += 1
-        high += W[slot, W_HIGH]
-        low += W[slot, W_LOW]
-        count = W[slot, W_COUNT] + 1
-        W[slot, W_HIGH] = high
-        W[slot, W_LOW] = low
-        W[slot, W_COUNT] = count
-        total = millionths(high + (low >> LOW_BITS), low & LOW_MASK)
-        return total if agg == SUM else total / count
-    if agg == MIN:
-        WF[slot, W_A] = min(WF[slot, W_A], x)
-        best: float = min(WF[slot, W_EXTREME], x)
-        WF[slot, W_EXTREME] = best
-        return best
-    if agg == MAX:
-        WF[slot, W_A] = max(WF[slot, W_A], x)
-        best = max(WF[slot, W_EXTREME], x)
-        WF[slot, W_EXTREME] = best
-        return best
-    if W[slot, W_A] == NEVER:
-        W[slot, W_A] = t
-        WF[slot, W_B] = x
-        if W[slot, W_HIGH] == NEVER:
-            W[slot, W_HIGH] = t
-            WF[slot, W_LOW] = x
-    delta: float = x - WF[slot, W_LOW]
-    if agg == DELTA:
-        return delta
-    elapsed: int = t - W[slot, W_HIGH]
-    if elapsed == 0:
-        return np.nan
-    return delta / (elapsed / 60000.0)
-
-
 @called
 def unset(S: I64, slot: int, levels: int) -> None:
     """Unset every `since` and `clear_since`."""
@@ -308,8 +115,8 @@ def unset(S: I64, slot: int, levels: int) -> None:
 
 
 @called
-def tell(P: I64, S: I64, slot: int, out: I64, outf: F64, n: int, code: int, level: int, previous: int, t: int) -> None:
-    """Write what a row or timer says about the slot's episode; the caller adds the rest."""
+def begin(P: I64, S: I64, slot: int, code: int, level: int, previous: int, t: int, out: I64, outf: F64, n: int) -> None:
+    """Write what a reading or a timer says about the slot's episode; the caller adds the rest."""
     out[n, O_RULE] = P[P_RULE]
     out[n, O_SERIES] = S[slot, SERIES]
     out[n, O_CODE] = code
@@ -323,13 +130,59 @@ def tell(P: I64, S: I64, slot: int, out: I64, outf: F64, n: int, code: int, leve
 
 
 @called
+def tell(
+    P: I64,
+    S: I64,
+    slot: int,
+    code: int,
+    previous: int,
+    t: int,
+    value: float,
+    offset: int,
+    row: int,
+    record: int,
+    lon: int,
+    lat: int,
+    out: I64,
+    outf: F64,
+    n: int,
+) -> None:
+    """Write the change of a reading, or a still where `code` is 0."""
+    level = S[slot, LEVEL]
+    if code == RAISED_:
+        S[slot, RAISED] = t
+        S[slot, SEQ] = 0
+    elif code != 0:
+        S[slot, SEQ] += 1
+    S[slot, TOLD] = t
+    begin(P, S, slot, code if code != 0 else STILL, level, previous, t, out, outf, n)
+    out[n, O_EVENT] = row + record
+    out[n, O_PHASE] = READING
+    out[n, O_DUE] = 0
+    out[n, O_CAUSE] = BY_READING
+    out[n, O_FIRST] = offset
+    out[n, O_LAST] = offset
+    if code in (RAISED_, ESCALATED):
+        out[n, O_FIRST] = S[slot, HEAD + P[P_LEVELS] + level - 1]
+    elif code in (DOWNGRADED, CLEARED):
+        out[n, O_FIRST] = S[slot, CLEAR_OFFSET]
+    if level > 0:
+        out[n, O_SINCE] = S[slot, HEAD + level - 1]
+    outf[n, O_VALUE] = value
+    out[n, O_LON] = lon
+    out[n, O_LAT] = lat
+    out[n, O_ARMED] = -1
+    out[n, O_ROW] = row
+
+
+@called
 def fire(P: I64, S: I64, slot: int, out: I64, outf: F64, n: int) -> int:
     """Let the timer of a slot fire: `since` is forgotten and an open alert cleared. Returns the number of outputs."""
     due = S[slot, DUE]
     told = 0
     if S[slot, LEVEL] > 0:
         S[slot, SEQ] += 1
-        tell(P, S, slot, out, outf, n, CLEARED, 0, S[slot, LEVEL], due)
+        begin(P, S, slot, CLEARED, 0, S[slot, LEVEL], due, out, outf, n)
         out[n, O_PHASE] = TIMER
         out[n, O_DUE] = due
         out[n, O_CAUSE] = S[slot, CAUSE]
@@ -534,31 +387,7 @@ def levels(
             code = judge(P, C, S, slot, at, value, offset[j])
         if code == 0 and (previous == 0 or at - S[slot, TOLD] < STILL_MS):
             continue
-        level = S[slot, LEVEL]
-        if code == RAISED_:
-            S[slot, RAISED] = at
-            S[slot, SEQ] = 0
-        elif code != 0:
-            S[slot, SEQ] += 1
-        S[slot, TOLD] = at
-        tell(P, S, slot, out, outf, n, code if code != 0 else STILL, level, previous, at)
-        out[n, O_EVENT] = row[j] + record[row[j]]
-        out[n, O_PHASE] = READING
-        out[n, O_DUE] = 0
-        out[n, O_CAUSE] = BY_READING
-        out[n, O_LAST] = offset[j]
-        out[n, O_FIRST] = offset[j]
-        if code == RAISED_ or code == ESCALATED:  # noqa: SIM109
-            out[n, O_FIRST] = S[slot, HEAD + P[P_LEVELS] + level - 1]
-        elif code == DOWNGRADED or code == CLEARED:  # noqa: SIM109
-            out[n, O_FIRST] = S[slot, CLEAR_OFFSET]
-        if level > 0:
-            out[n, O_SINCE] = S[slot, HEAD + level - 1]
-        outf[n, O_VALUE] = value
-        out[n, O_LON] = lon[j]
-        out[n, O_LAT] = lat[j]
-        out[n, O_ARMED] = -1
-        out[n, O_ROW] = row[j]
+        tell(P, S, slot, code, previous, at, value, offset[j], row[j], record[row[j]], lon[j], lat[j], out, outf, n)
         n += 1
     return len(t), n
 

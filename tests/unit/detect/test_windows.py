@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.detect.kernels.levels import millionths
+from engine.detect.kernels.windows import millionths
 from tests.unit.detect.streams import PONDING, H, M, S, offline, plan_of, reading, tick
 
 
