@@ -237,6 +237,7 @@ class Embedded:
         journal = self.journal
         return (
             journal.cursor(READER, PARTITION) == journal.end(Stream.READINGS, PARTITION)
+            and not self.backlog.records
             and self._caseworking.position == journal.end(Stream.ALERTS, 0)
             and self.relay.idle()
         )
