@@ -18,7 +18,7 @@ from engine.detect.decode.reasons import Reason
 from tests.contract.test_http_bad_input import TABLE as HTTP
 from tests.contract.test_http_slow_clients import RAW as CONNECTIONS
 from tests.unit.decode.test_bad_input import ACCEPTED, GOOD, REJECTED, reading
-from tests.unit.geo.test_load import BAD_FEATURES, SQUARE, collection, feature
+from tests.unit.geo.test_load import BAD_FEATURES, SQUARE, collection, feature, square
 from tests.unit.rules.test_faulty_rule_files import HEAD, LEVELS, ONE_FAULT
 from tests.unit.rules.test_kinds_and_registry import CSV_FAULTS, HEADER
 
@@ -107,6 +107,31 @@ SHAPE_FILES: dict[str, tuple[bytes, str]] = {
     "one code twice": (collection(feature(SQUARE), feature(SQUARE)), "a code stands once"),
 }  # fmt: skip
 
+WIDE, HOLE, INNER = square(120.0, 30.0, 0.01), square(120.001, 30.001, 0.006), square(120.002, 30.002)
+
+
+def _made(kind: str, coordinates: Any) -> bytes:
+    return collection({**feature(WIDE), "geometry": {"type": kind, "coordinates": coordinates}})
+
+
+NESTED: dict[str, tuple[bytes, str]] = {
+    "a hole inside a hole": (_made("Polygon", [WIDE, HOLE, INNER]), "holes are nested at 120.0020000, 30.0020000"),
+    "two holes that cross": (_made("Polygon", [WIDE, HOLE, square(120.003, 30.003, 0.006)]), "self-intersection at"),
+    "a hole as large as its polygon": (_made("Polygon", [WIDE, WIDE]), "self-intersection at 120.0000000, 30.0000000"),
+    "a part inside another": (_made("MultiPolygon", [[WIDE], [INNER]]), "nested shells at 120.0020000, 30.0020000"),
+    "parts that overlap": (_made("MultiPolygon", [[WIDE], [square(120.005, 30.005, 0.01)]]), "self-intersection at"),
+    "rings nested too deep": (_made("Polygon", [[[[120, 30]]]]), "a ring has at least 4 positions"),
+    "a grid inside another": (
+        collection(feature(WIDE), feature(INNER, "330683001028002")),
+        "330683001028001 and 330683001028002 overlap",
+    ),
+    "two grids of one shape": (
+        collection(feature(WIDE), feature(WIDE, "330683001028002")),
+        "330683001028001 and 330683001028002 overlap",
+    ),
+}
+"""Whole files of shapes within shapes; what one polygon may not, `geo check` says, and what two grids may not."""
+
 COMMANDS: dict[str, tuple[str, int, str]] = {
     "swapped coordinates": ("geo locate 29.6 120.83", 2, "are they swapped? LON comes first"),
     "NaN for a place": ("geo locate nan 29.6", 2, "must be finite"),
@@ -170,7 +195,7 @@ def _readings() -> Iterator[str]:
         "",
         "The one reading goes to quarantine with its reason, its place in the log and its own text; what stands",
         "before, behind and beside it is judged as if it were not there. `tongguan detect --rejects FILE` writes it;",
-        "of a running engine `tongguan quarantine list` shows it.",
+        "of a running engine `tongguan quarantine list` shows it. In a file of lines a blank line is no record.",
         "",
     )
     rows = [(name, _shown(text), f"`{reason}`") for name, (text, reason, _) in REJECTED.items()]
@@ -232,9 +257,15 @@ def _shapes() -> Iterator[str]:
         "",
     )
     rows = [(f"file: {name}", _shown(data), f"… {why} …") for name, (data, why) in SHAPE_FILES.items()]
+    for name, (data, why) in NESTED.items():
+        rows.append((f"nested: {name}", _shown(orjson.dumps(_shapes_of(data))), f"… {why} …"))
     for name, (bad, why) in BAD_FEATURES.items():
         rows.append((f"feature: {name}", _shown(orjson.dumps(_inner(bad))), f"`features[1]` … {_escaped(why)} …"))
     yield from _table(rows)
+
+
+def _shapes_of(data: bytes) -> list[Any]:
+    return [one["geometry"]["coordinates"] for one in orjson.loads(data)["features"]]
 
 
 def _inner(bad: Any) -> Any:

@@ -24,7 +24,7 @@ from engine.casework.store import Store, upgrade
 from engine.casework.tokens import create_token
 from engine.cli import app
 from tests.contract import bad_input
-from tests.contract.bad_input import COMMANDS, FRAMES, KINDS, ODD, SHAPE_FILES, T
+from tests.contract.bad_input import COMMANDS, FRAMES, KINDS, NESTED, ODD, SHAPE_FILES, T
 from tests.contract.test_http_bad_input import READINGS, TABLE, good, many
 from tests.unit.decode.test_bad_input import ACCEPTED, REJECTED, reading
 from tests.unit.geo.test_load import BAD_FEATURES, SQUARE, collection, feature
@@ -270,6 +270,15 @@ def test_a_file_that_holds_no_shapes_is_refused(tmp_path: Path, name: str, comma
     path.write_bytes(data)
     code, said = in_process("geo", command, str(path))
     assert (code, why in said, str(path) in said) == (1, True, True), said
+
+
+@pytest.mark.parametrize("name", NESTED)
+def test_shapes_within_shapes_are_named_by_their_place(tmp_path: Path, name: str) -> None:
+    data, why = NESTED[name]
+    path = tmp_path / "grids.geojson"
+    path.write_bytes(data)
+    code, said = in_process("geo", "check", str(path))
+    assert (code, why in said) == (1, True), said
 
 
 @pytest.mark.parametrize("name", BAD_FEATURES)
