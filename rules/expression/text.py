@@ -2,37 +2,15 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable
-from typing import Any, TypeVar, cast
-
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from geo.compiled import compiled
 from rules.columns import Strings
 
 _STRINGS = "uint8[::1], int64[::1], int32[::1]"
 
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-def _compiled(signature: str) -> Callable[[F], F]:
-    """Compile for one signature at import; where the cache has no place, without it, and say so."""
-
-    def build(function: F) -> F:
-        try:
-            return cast(F, njit(signature, cache=True, nogil=True)(function))
-        except RuntimeError as error:
-            if "cannot cache" not in str(error):
-                raise
-            warnings.warn(f"compiling {function.__name__} without a cache: {error}; set NUMBA_CACHE_DIR", stacklevel=2)
-            return cast(F, njit(signature, nogil=True)(function))
-
-    return build
-
-
-@_compiled(f"int8[::1]({_STRINGS}, {_STRINGS}, boolean[::1])")
+@compiled(f"int8[::1]({_STRINGS}, {_STRINGS}, boolean[::1])")
 def _order(
     heap_a: npt.NDArray[np.uint8],
     start_a: npt.NDArray[np.int64],
@@ -60,7 +38,7 @@ def _order(
     return out
 
 
-@_compiled(f"boolean[::1]({_STRINGS}, {_STRINGS}, boolean[::1], boolean)")
+@compiled(f"boolean[::1]({_STRINGS}, {_STRINGS}, boolean[::1], boolean)")
 def _affix(
     heap_a: npt.NDArray[np.uint8],
     start_a: npt.NDArray[np.int64],
@@ -88,7 +66,7 @@ def _affix(
     return out
 
 
-@_compiled(f"boolean[::1]({_STRINGS}, uint8[::1], boolean[::1])")
+@compiled(f"boolean[::1]({_STRINGS}, uint8[::1], boolean[::1])")
 def _equals_one(
     heap: npt.NDArray[np.uint8],
     start: npt.NDArray[np.int64],
