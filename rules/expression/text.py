@@ -10,6 +10,7 @@ from rules.columns import Strings
 
 _STRINGS = "uint8[::1], int64[::1], int32[::1]"
 
+
 @compiled(f"int8[::1]({_STRINGS}, {_STRINGS}, boolean[::1])")
 def _order(
     heap_a: npt.NDArray[np.uint8],
