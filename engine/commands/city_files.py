@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.detect.offline import PlanFiles, build_plan
+from engine.detect.offline import FilesRefused, PlanFiles, build_plan
 from engine.runtime.config import Config, duration_ms
 from geo.city import load as load_city
 from geo.grids import GridSet
@@ -30,8 +30,10 @@ class CityFiles:
 def read_city(config: Config) -> CityFiles:
     """Read what the settings name; without registry, grids and zones the shipped city.
 
-    Raises FilesRefused with every fault; faulty rules are left out.
+    Raises FilesRefused with every fault; faulty rules are left out, rules that are nowhere are refused.
     """
+    if config.rules and not Path(config.rules).exists():
+        raise FilesRefused([f"{config.rules}: rules must be a folder of rules or a rule file; got nothing"])
     if not (config.registry or config.grids or config.zones):
         return _shipped(config)
     files = PlanFiles(

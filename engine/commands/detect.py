@@ -24,6 +24,7 @@ from engine.detect.output import Output
 from rules.civil import CITY_TZ
 
 UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+LONGEST_MS = 36_500 * UNITS_MS["d"]
 PATIENCE_S = 0.05
 
 
@@ -32,7 +33,10 @@ def duration_ms(flag: str, text: str) -> int:
     found = re.fullmatch(r"([0-9]{1,12})(ms|s|m|h|d)", text)
     if found is None:
         raise typer.BadParameter(f"{flag} must be one whole number and ms, s, m, h or d, such as 30s; got {text!r}")
-    return int(found[1]) * UNITS_MS[found[2]]
+    ms = int(found[1]) * UNITS_MS[found[2]]
+    if ms > LONGEST_MS:
+        raise typer.BadParameter(f"{flag} must be at most 36500d; got {text!r}")
+    return ms
 
 
 def time_zone(text: str) -> str:

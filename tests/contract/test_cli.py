@@ -17,6 +17,9 @@ import pytest
 from typer.testing import CliRunner
 
 from engine.cli import COMMANDS, app, loaded
+from engine.commands.city_files import read_city
+from engine.detect.offline import FilesRefused
+from engine.runtime.config import Config
 
 ROOT = Path(__file__).parent.parent.parent
 RULE = 'id: gas.watch\nreads: gas.methane\nlevels: {red: {set: ">= 50"}}\n'
@@ -155,6 +158,11 @@ def test_what_cannot_be_used_as_it_is_ends_with_1(tmp_path: Path) -> None:
 def test_a_city_open_to_the_world_without_tokens_is_refused_with_1(tmp_path: Path) -> None:
     done = served(tmp_path, "--host", "0.0.0.0")
     assert (done.returncode, "tongguan token create" in done.stderr) == (1, True), done.stderr
+
+
+def test_an_engine_whose_rules_are_nowhere_is_refused_before_it_is_blind() -> None:
+    with pytest.raises(FilesRefused, match=r"^nowhere: rules must be a folder of rules or a rule file; got nothing$"):
+        read_city(Config(rules="nowhere"))
 
 
 def test_what_may_go_well_later_ends_with_75(tmp_path: Path) -> None:
