@@ -77,7 +77,13 @@ def _as_string(text: bytes) -> bytes:
 
 
 def _closed(record: bytes) -> bytes:
-    return record.replace(b"\n", b"\v") or b"null"
+    """Keep a record that cannot be split one that cannot; where its newlines alone made it so, it becomes a string."""
+    closed = record.replace(b"\n", b"\v") or b"null"
+    try:
+        split(closed)
+    except Refusal:
+        return closed
+    return closed if closed == b"null" else _as_string(record)
 
 
 def _is_broken_plan(record: bytes) -> bool:
