@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
+from random import Random
 from typing import Any
 
 from hypothesis import strategies as st
@@ -21,7 +22,7 @@ BASES = [  # a Monday evening, a Saturday before the clocks go forward, another 
 ]
 KINDS = {"t.a": (-50.0, 200.0), "t.b": (-50.0, 200.0), "u.c": (-50.0, 200.0)}
 SENSORS = ["s1", "s2", "s10", "m1"]
-GAPS = [0, 1, 999, 1000, 1001, 2000, 4999, 5000, 10_000, 29_999, 30_000, 59_999, 60_000, 60_001, 120_000, 300_000, 600_000, 3_600_000, 7_200_000]
+GAPS = [0, 1, 999, 1000, 1001, 2000, 4999, 5000, 10_000, 29_999, 30_000, 59_999, 60_000, 60_001, 120_000, 300_000, 600_000, 1_800_000, 3_600_000, 7_200_000]
 PLACES = [None, (1_000_000, 1_000_000), (1_000_500, 1_000_500), (1_001_000, 1_000_700), (1_002_500, 1_001_000), (1_009_000, 1_009_000)]
 DURATIONS = ["1s", "5s", "10s", "30s", "1m", "2m"]
 EXPRESSIONS = [
@@ -55,106 +56,108 @@ class Story:
         return f"Story(offline={self.offline}, base={self.base}, plans={shown}, steps={self.steps})"
 
 
-def levels(draw: st.DrawFn) -> dict[str, Any]:
-    names = draw(st.sampled_from([["yellow"], ["yellow", "orange"], ["blue", "red"], ["blue", "yellow", "orange", "red"]]))
-    up = draw(st.booleans())
-    if len(names) == 1 and draw(st.integers(0, 5)) == 0:
-        return {names[0]: {"set": draw(st.sampled_from(["== 4", "!= 4"]))}}
+def levels(dice: Random) -> dict[str, Any]:
+    names = dice.choice([["yellow"], ["yellow", "orange"], ["blue", "red"], ["blue", "yellow", "orange", "red"]])
+    up = dice.randint(0, 1)
+    if len(names) == 1 and dice.randint(0, 5) == 0:
+        return {names[0]: {"set": dice.choice(["== 4", "!= 4"])}}
     out: dict[str, Any] = {}
     for place, name in enumerate(names):
         at = 2 + 2 * place if up else 8 - 2 * place
-        sign = draw(st.sampled_from([">", ">="] if up else ["<", "<="]))
+        sign = dice.choice([">", ">="] if up else ["<", "<="])
         out[name] = {"set": f"{sign} {at}"}
-        if draw(st.booleans()):
-            gap = draw(st.sampled_from([0.5, 1, 2]))
+        if dice.randint(0, 1):
+            gap = dice.choice([0.5, 1, 2])
             out[name]["clear"] = f"< {at - gap}" if up else f"> {at + gap}"
-        if draw(st.booleans()):
-            out[name]["for"] = draw(st.sampled_from(DURATIONS))
+        if dice.randint(0, 1):
+            out[name]["for"] = dice.choice(DURATIONS)
     return out
 
 
-def schedule(draw: st.DrawFn) -> dict[str, Any]:
+def schedule(dice: Random) -> dict[str, Any]:
     spans = []
-    for _ in range(draw(st.integers(1, 2))):
-        start, end = draw(st.sampled_from([("20:30", "06:00"), ("20:00", "20:27"), ("00:00", "24:00"), ("22:00", "02:30"), ("08:00", "21:00"), ("20:00", "22:00")]))
+    for _ in range(dice.randint(1, 2)):
+        start, end = dice.choice([("20:30", "06:00"), ("20:00", "20:27"), ("00:00", "24:00"), ("22:00", "02:30"), ("00:00", "04:30"), ("08:00", "21:00"), ("20:00", "22:00")])
         span: dict[str, Any] = {"from": start, "to": end}
-        if draw(st.integers(0, 2)) == 0:
-            span["days"] = draw(st.sampled_from([["mon"], ["mon", "tue", "sun"], ["sat", "sun"]]))
+        if dice.randint(0, 3) == 0:
+            span["days"] = dice.choice([["mon"], ["mon", "tue", "sun"], ["sat", "sun"]])
         spans.append(span)
-    out: dict[str, Any] = {draw(st.sampled_from(["active", "active", "inactive"])): spans}
-    if draw(st.booleans()):
-        out["tz"] = draw(st.sampled_from(["Asia/Shanghai", "Europe/Berlin", "UTC"]))
+    out: dict[str, Any] = {dice.choice(["active", "active", "inactive"]): spans}
+    if dice.randint(0, 1):
+        out["tz"] = dice.choice(["Asia/Shanghai", "Europe/Berlin", "UTC"])
     return out
 
 
-@st.composite
-def rules(draw: st.DrawFn, name: str) -> dict[str, Any]:
+def rules(dice: Random, name: str) -> dict[str, Any]:
     rule: dict[str, Any] = {
-        "id": name, "version": draw(st.integers(1, 2)), "title": "试验", "source": "test",
-        "reads": draw(st.sampled_from(["t.a", "t.*", ["t.b", "u.c"], ["t.a", "u.*"]])),
+        "id": name, "version": dice.randint(1, 2), "title": "试验", "source": "test",
+        "reads": dice.choice(["t.a", "t.*", ["t.b", "u.c"], ["t.a", "u.*"]]),
     }
-    if draw(st.integers(0, 7)) == 0:
+    if dice.randint(0, 7) == 0:
         rule["enabled"] = "shadow"
-    if draw(st.integers(0, 3)) == 0:
-        return {**rule, "levels": {draw(st.sampled_from(["yellow", "red"])): {}}, "absent": draw(st.sampled_from(["10s", "1m", "10m"]))}
-    rule["levels"] = levels(draw)
-    if draw(st.integers(0, 2)) == 0:
-        rule["where"] = draw(st.sampled_from(EXPRESSIONS))
-    if draw(st.integers(0, 2)) == 0:
-        rule["measure"] = draw(st.sampled_from(MEASURES))
-    if draw(st.integers(0, 2)) == 0:
-        agg = draw(st.sampled_from(["sum", "count", "mean", "min", "max", "delta", "rate"]))
-        rule["window"] = {"agg": agg, **draw(st.sampled_from([{"over": "1m"}, {"over": "30s", "step": "10s"}, {"over": "10m", "step": "1m"}, {"over": "3h", "step": "5m"}]))}
-    scheduled = draw(st.booleans())
+    if dice.randint(0, 3) == 0:
+        return {**rule, "levels": {dice.choice(["yellow", "red"]): {}}, "absent": dice.choice(["10s", "1m", "10m"])}
+    rule["levels"] = levels(dice)
+    scheduled = dice.randint(0, 2) > 0
+    picky = 6 if scheduled else 1
+    if dice.randint(0, picky) == 0:
+        rule["where"] = dice.choice(EXPRESSIONS)
+    if dice.randint(0, picky) == 0:
+        rule["measure"] = dice.choice(MEASURES)
+    if dice.randint(0, picky) == 0:
+        agg = dice.choice(["sum", "count", "mean", "min", "max", "delta", "rate"])
+        rule["window"] = {"agg": agg, **dice.choice([{"over": "1m"}, {"over": "30s", "step": "10s"}, {"over": "10m", "step": "1m"}, {"over": "3h", "step": "5m"}])}
     if scheduled:
-        rule["schedule"] = schedule(draw)
-    for key, chance in (("clear_for", 2), ("max_gap", 3), ("quiet", 9 if scheduled else 2)):
-        if draw(st.integers(0, chance)) == 0:
-            rule[key] = draw(st.sampled_from([*DURATIONS, "10m"]))
+        rule["schedule"] = schedule(dice)
+    for key, chance in (("clear_for", 2), ("max_gap", 3), ("quiet", 9 if scheduled else 1)):
+        if dice.randint(0, chance) == 0:
+            rule[key] = dice.choice([*DURATIONS, "10m"])
     return rule
 
 
-@st.composite
-def plans(draw: st.DrawFn, before: dict[str, Any] | None = None) -> dict[str, Any]:
+def plans(dice: Random, before: dict[str, Any] | None = None) -> dict[str, Any]:
     """A plan; with ``before``, one that changes some of it."""
     if before is None:
-        chosen = [draw(rules(f"r.{c}")) for c in "abcd"[: draw(st.integers(2, 4))]]
-        rows = [{"sensor": s, "kind": k} for s in SENSORS for k in ("t.a", "t.b") if draw(st.integers(0, 2))]
-        max_delay = draw(st.sampled_from([0, 0, 1000, 30_000]))
+        chosen = [rules(dice, f"r.{c}") for c in "abcd"[: dice.randint(2, 4)]]
+        rows = [{"sensor": s, "kind": k} for s in SENSORS for k in ("t.a", "t.b") if dice.randint(0, 2)]
+        max_delay = dice.choice([0, 1000, 30_000])
     else:
-        chosen = [r if draw(st.booleans()) else draw(rules(r["id"])) for r in before["rules"] if draw(st.integers(0, 4))]
-        rows = [r for r in before["registry"] if draw(st.integers(0, 5))] if draw(st.booleans()) else before["registry"]
-        max_delay = draw(st.sampled_from([before["max_delay"], 0, 5000]))
+        chosen = [r if dice.randint(0, 1) else rules(dice, r["id"]) for r in before["rules"] if dice.randint(0, 4)]
+        rows = [r for r in before["registry"] if dice.randint(0, 5)] if dice.randint(0, 1) else before["registry"]
+        max_delay = dice.choice([before["max_delay"], 0, 5000, 30_000])
     registry = []
     for row in rows:
         place = None if row["sensor"] == "m1" else PLACES[1 + (SENSORS.index(row["sensor"]) + len(row["kind"])) % 5]
         new = {**row, "lon_e7": place and place[0], "lat_e7": place and place[1]}
-        new["since"] = row.get("since", draw(st.sampled_from([None, None, 0, 30_000])) if before is None else None)
+        new["since"] = row.get("since", dice.choice([None, None, 0, 30_000]) if before is None else None)
         registry.append(new)
     return {
         "rules": chosen, "registry": registry, "kinds": KINDS, "grids": GRIDS, "zones": ZONES,
-        "tz": draw(st.sampled_from(["Asia/Shanghai", "Europe/Berlin"])) if before is None else before["tz"],
+        "tz": dice.choice(["Asia/Shanghai", "Europe/Berlin"]) if before is None else before["tz"],
         "max_delay": max_delay, "max_age": 7 * DAY,
     }
 
 
-WHATS = ["reading"] * 13 + ["tick"] * 2 + ["late", "same", "stale", "future", "frame", "bad", "lag"]
+WHATS = ["reading"] * 12 + ["tick"] * 2 + ["late", "same", "stale", "future", "frame", "lines", "bad", "lag", "jump"]
 
 
-@st.composite
-def stories(draw: st.DrawFn, offline: bool | None = None) -> Story:
-    is_offline = draw(st.booleans()) if offline is None else offline
-    first = draw(plans())
-    chosen = [first] if is_offline else [first, draw(plans(first))]
-    base = draw(st.sampled_from(BASES))
+def story(seed: int, length: int, offline: bool) -> Story:
+    """Roll a story of so many steps; the same numbers give the same story."""
+    dice = Random(seed)
+    first = plans(dice)
+    chosen = [first] if offline else [first, plans(dice, first)]
+    base = dice.choice(BASES)
     for plan in chosen:
         plan["registry"] = [{**r, "since": None if r["since"] is None else base + r["since"]} for r in plan["registry"]]
-    step = st.tuples(
-        st.sampled_from(WHATS if is_offline else [*WHATS, "plan"]),
-        st.sampled_from(SENSORS), st.sampled_from(["t.a", "t.a", "t.b", "u.c"]),
-        st.sampled_from(GAPS), st.integers(0, 20), st.integers(0, 63), st.sampled_from(PLACES),
-    )
-    return Story(chosen, draw(st.lists(step, min_size=25, max_size=70)), is_offline, base)
+    whats = WHATS if offline else [*WHATS, *WHATS, "plan"]
+    lists = (whats, ["s1", *SENSORS], ["t.a", "t.a", "t.b", "u.c"], GAPS, range(21), range(64), PLACES)
+    return Story(chosen, [tuple(dice.choice(values) for values in lists) for _ in range(length)], offline, base)
+
+
+def stories(offline: bool | None = None) -> st.SearchStrategy[Story]:
+    """Stories from a seed: hypothesis varies, keeps and shortens them; dice spread them better than its own draws."""
+    modes = st.booleans() if offline is None else st.just(offline)
+    return st.builds(story, st.integers(0, 2**32 - 1), st.integers(30, 70), modes)
 
 
 def attributes(bits: int) -> dict[str, Any] | None:
@@ -169,41 +172,76 @@ def attributes(bits: int) -> dict[str, Any] | None:
     return out or None
 
 
+def spelled(t: int, bits: int) -> int | str:
+    """Milliseconds, or now and then the same time with an offset and digits that are cut."""
+    if bits % 11:
+        return t
+    local = datetime.fromtimestamp(t // 1000, timezone(timedelta(minutes=[0, 480, -210][bits % 3])))
+    offset = local.isoformat()[-6:]
+    return f"{local:%Y-%m-%dT%H:%M:%S}.{t % 1000:03d}{'999' * (bits % 2)}{offset}"
+
+
+def observed(sensor: str, kind: str, t: int, half: int, bits: int, place: tuple[int, int] | None) -> dict[str, Any]:
+    """One reading; its place is outside China, where a crs shifts nothing."""
+    reading: dict[str, Any] = {"sensor": sensor, "kind": kind, "t": t, "v": half / 2 if bits % 9 else bits % 2 == 0}
+    if place is not None:
+        reading |= {"lon": place[0] / 1e7, "lat": place[1] / 1e7}
+        crs = ["", "", "wgs84", "cgcs2000", "gcj02", "bd09", None][bits % 7]
+        if crs != "":
+            reading["crs"] = crs
+    if (said := attributes(bits)) is not None:
+        reading["attrs"] = said
+    return reading
+
+
+class Log:
+    """Records as they are written: offset from 1, log time (None offline: each reading carries it), value."""
+
+    def __init__(self, offline: bool) -> None:
+        self.offline = offline
+        self.records: list[tuple[int, int | None, bytes]] = []
+
+    def add(self, now: int, *values: dict[str, Any], form: str = "one") -> None:
+        """Append a record of one value, one over several lines, an array, or a value a line."""
+        said = [{**value, "log_t": now} for value in values] if self.offline else list(values)
+        texts = [json.dumps(value, ensure_ascii=False, indent=1 if form == "spread" else None) for value in said]
+        text = "[" + ", ".join(texts) + "]" if form == "array" else "\n".join(texts)
+        self.records.append((len(self.records) + 1, None if self.offline else now, text.encode()))
+
+
 def log_of(story: Story, digests: list[str]) -> list[tuple[int, int | None, bytes]]:
-    """Turn the steps to records (offset from 1, log time or None offline, value); the first names the first plan."""
-    records: list[tuple[int, int | None, bytes]] = []
-    now, event, turn = story.base, story.base, 0
-
-    def add(value: dict[str, Any] | list[dict[str, Any]]) -> None:
-        if story.offline:
-            for one in value if isinstance(value, list) else [value]:
-                one["log_t"] = now
-            records.append((len(records) + 1, None, json.dumps(value, ensure_ascii=False).encode()))
-        else:
-            records.append((len(records) + 1, now, json.dumps(value, ensure_ascii=False).encode()))
-
+    """Turn the steps to records; the first names the first plan."""
+    log, now, last, turn = Log(story.offline), story.base, story.base, 0
     if not story.offline:
-        add({"kind": "plan", "digest": digests[0], "t": now})
+        log.add(now, {"kind": "plan", "digest": digests[0], "t": now})
+    same = ("s1", "t.a")
     for what, sensor, kind, gap, half, bits, place in story.steps:
+        same = sensor, kind = same if half % 3 == 0 else (sensor, kind)  # sensors like to go on speaking
         now += gap
         event = now if what != "lag" else now - [0, 500, 5000, 29_999][bits % 4]
-        reading: dict[str, Any] = {"sensor": sensor, "kind": kind, "t": event, "v": half / 2 if bits % 9 else bits % 2 == 0}
-        if place is not None:
-            reading |= {"lon": place[0] / 1e7, "lat": place[1] / 1e7}
-        if (said := attributes(bits)) is not None:
-            reading["attrs"] = said
-        if what == "tick":
-            add({"kind": "tick", "t": now})
+        reading = observed(sensor, kind, event, half, bits, place)
+        if what == "tick":  # now and then behind the log, or just when what waits longest may go
+            now = max(now, last + story.plans[0]["max_delay"]) if bits % 4 == 0 else now
+            log.add(now, {"kind": "tick", "t": now - (29_999 if bits % 4 == 1 else 0)})
         elif what == "plan":
             turn += 1
-            add({"kind": "plan", "digest": digests[turn % len(digests)], "t": now})
+            log.add(now, {"kind": "plan", "digest": digests[turn % len(digests)], "t": now})
+            if bits % 2:
+                log.add(now, {"kind": "tick", "t": now})
         elif what == "bad":
-            add({**reading, "v": "9"})
-        elif what == "frame":
-            add([{**reading, "t": event - back, "sensor": who} for who, back in ((sensor, 1000), ("s2", 0), (sensor, 0), ("s1", 2000))])
+            log.add(now, {**reading, **[{"v": "9"}, {"t": 0.5}, {"crs": "wgs"}, {"v": 201}][bits % 4]})
+        elif what in ("frame", "lines"):
+            mixed = [{**reading, "t": event - back, "sensor": who} for who, back in ((sensor, 1000), ("s2", 0), (sensor, 0), ("s1", 2000))]
+            odd = {"kind": "tick", "t": now} if bits % 2 else {**reading, "kind": "no.such"}
+            log.add(now, mixed[0], odd, *mixed[1:], form="array" if what == "frame" else "lines")
+        elif what == "jump":
+            log.add(now + [-3_600_000, 200_000, 7 * DAY + 1][bits % 3], reading)
         else:
             shift = {"late": -1 - gap, "stale": -7 * DAY - bits % 2, "future": 300_000 + bits % 2, "same": 0}.get(what, 0)
-            add({**reading, "t": event + shift})
+            log.add(now, {**reading, "t": spelled(event + shift, bits)}, form="spread" if bits % 13 == 0 else "one")
             if what == "same":
-                add({**reading, "v": 1})
-    return records
+                log.add(now, {**reading, "v": 1})
+        last = event if what != "tick" else last
+    if story.offline:  # the input ends just when a timer is due, if one runs that long
+        log.add(now, {"kind": "tick", "t": last + [10_000, 60_000, 600_000, 30_000][story.steps[-1][5] % 4]})
+    return log.records
