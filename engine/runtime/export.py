@@ -56,7 +56,7 @@ def reading_line(record: bytes, log_time: int) -> bytes:
 
 def _with_log_time(record: bytes, span: Span, log_time: int) -> bytes:
     text = record[span[0] : span[1]]
-    if not text.startswith(b"{") or value_end(text, 0, len(text)) != len(text):
+    if not (text.startswith(b"{") and text.endswith(b"}")) or value_end(text, 0, len(text)) != len(text):
         return text.replace(b"\n", b"\v")
     inner = text[1:-1]
     comma = b"," if inner.strip(b" \t\r\n") else b""

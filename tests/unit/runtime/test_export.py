@@ -34,6 +34,7 @@ from engine.runtime.log import Entry, Stream
         (b"[]", b"[]"),
         (b'{"a":"x\ny"}', b'{"a":"x\x0by"}'),
         (b'[{"a":1},', b'[{"a":1},'),
+        (b"{\n]", b"{\v]"),
         (b'[{"a":1},\n]', b'"[{\\"a\\":1},\\n]"'),
         (b"", b"null"),
         (b'{"kind":"plan","digest":"short","t":1}', b'"{\\"kind\\":\\"plan\\",\\"digest\\":\\"short\\",\\"t\\":1}"'),
