@@ -1,7 +1,8 @@
 """What the tests need of the machine, and the closing table: ran, not run, why.
 
 A test that needs a real part says so: ``@pytest.mark.needs("chromium")``. Where the machine lacks the part, the test is
-skipped by name; where ``TONGGUAN_REQUIRE`` lists the part (or is ``all``), the same lack is a failure.
+skipped by name; where ``TONGGUAN_REQUIRE`` lists the part, the same lack is a failure. With ``TONGGUAN_REQUIRE=all``
+every test that did not run, for whatever reason, is one.
 """
 
 from __future__ import annotations
@@ -53,6 +54,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             if required(part):
                 pytest.fail(f"TONGGUAN_REQUIRE demands it: {said}")
             pytest.skip(said)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """End with a failure when everything was demanded and something did not run."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None and os.environ.get("TONGGUAN_REQUIRE") == "all" and reporter.stats.get("skipped"):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
