@@ -8,6 +8,7 @@ DETECTOR = "engine/detect/detector.py"
 ORDER = "engine/detect/order.py"
 ORDER_KERNEL = "engine/detect/kernels/order.py"
 LEVELS = "engine/detect/kernels/levels.py"
+PANES = "engine/detect/kernels/windows.py"
 ABSENT = "engine/detect/kernels/absent.py"
 TIMERS = "engine/detect/kernels/timers.py"
 EPISODES = "engine/detect/episodes.py"
@@ -33,7 +34,7 @@ TIME_AND_ORDER = [
     Mutant("W goes back", ORDER, "np.where(newest > NEVER, newest - max_delay_ms, NEVER), self.watermark)", "np.where(newest > NEVER, newest - max_delay_ms, NEVER), NEVER)"),
     Mutant("what waits and is due at W goes on waiting", ORDER, 'np.searchsorted(part.u, last, side="right")', 'np.searchsorted(part.u, last, side="left")'),
     Mutant("waiting readings leave with the record after", ORDER, "at.append(np.searchsorted(watermark, part.u[:goes]).astype(np.int32))", 'at.append(np.minimum(np.searchsorted(watermark, part.u[:goes], side="right"), len(watermark) - 1).astype(np.int32))'),
-    Mutant("released by record only, not by u", ORDER, "if parts or not ordered:", "if parts and not ordered:"),
+    Mutant("released by record only, not by u", ORDER, "np.argsort(by.astype(np.int64) * span + (u - low), kind=\"stable\")", "np.argsort(by, kind=\"stable\")"),
     Mutant("late goes before stale", ORDER_KERNEL, "        if stale[i]:\n            judged = STALE\n        elif t[i] > last[s]:", "        if stale[i] and t[i] > last[s]:\n            judged = STALE\n        elif t[i] > last[s]:"),
     Mutant("a duplicate is called late", ORDER_KERNEL, "elif t[i] == last[s]:\n            judged = DUPLICATE", "elif t[i] == last[s]:\n            judged = LATE"),
     Mutant("a duplicate is a good reading", ORDER_KERNEL, "elif t[i] > last[s]:", "elif t[i] >= last[s]:"),
@@ -67,16 +68,16 @@ LEVELS_AND_HOLD = [
 ]
 
 WHAT_IS_TOLD = [
-    Mutant("seq is not counted", LEVELS, "        elif code != 0:\n            S[slot, SEQ] += 1\n", "        elif code > DOWNGRADED:\n            S[slot, SEQ] += 1\n"),
-    Mutant("seq goes on in the next episode", LEVELS, "            S[slot, RAISED] = at\n            S[slot, SEQ] = 0", "            S[slot, RAISED] = at"),
-    Mutant("evidence of a raise begins with the deciding reading", LEVELS, "if code == RAISED_ or code == ESCALATED:", "if code == ESCALATED:"),
-    Mutant("evidence of a clear begins with the deciding reading", LEVELS, "elif code == DOWNGRADED or code == CLEARED:", "elif code == DOWNGRADED:"),
+    Mutant("seq is not counted", LEVELS, "    elif code != 0:\n        S[slot, SEQ] += 1\n", "    elif code > DOWNGRADED:\n        S[slot, SEQ] += 1\n"),
+    Mutant("seq goes on in the next episode", LEVELS, "        S[slot, RAISED] = t\n        S[slot, SEQ] = 0", "        S[slot, RAISED] = t"),
+    Mutant("evidence of a raise begins with the deciding reading", LEVELS, "if code in (RAISED_, ESCALATED):", "if code == ESCALATED:"),
+    Mutant("evidence of a clear begins with the deciding reading", LEVELS, "elif code in (DOWNGRADED, CLEARED):", "elif code == DOWNGRADED:"),
     Mutant("evidence of a timer: none", LEVELS, "        out[n, O_LAST] = S[slot, SEEN_OFFSET]\n        out[n, O_LON]", "        out[n, O_LAST] = NO_OFFSET\n        out[n, O_LON]"),
     Mutant("previous level is the new one", LEVELS, "out[n, O_PREVIOUS] = P[P_CODE + previous - 1] if previous > 0 else 0", "out[n, O_PREVIOUS] = P[P_CODE + level - 1] if level > 0 else 0"),
-    Mutant("since of a raise is its t", LEVELS, "            out[n, O_SINCE] = S[slot, HEAD + level - 1]", "            out[n, O_SINCE] = at if code == RAISED_ else S[slot, HEAD + level - 1]"),
+    Mutant("since of a raise is its t", LEVELS, "out[n, O_SINCE] = S[slot, HEAD + level - 1]", "out[n, O_SINCE] = t if code == RAISED_ else S[slot, HEAD + level - 1]"),
     Mutant("a still every 60 001 ms", LEVELS, "at - S[slot, TOLD] < STILL_MS", "at - S[slot, TOLD] <= STILL_MS"),
-    Mutant("a still does not count for the next", LEVELS, "        S[slot, TOLD] = at\n", "        if code != 0:\n            S[slot, TOLD] = at\n"),
-    Mutant("the value is the reading's, not the measure", LEVELS, "outf[n, O_VALUE] = value", "outf[n, O_VALUE] = x[j]"),
+    Mutant("a still does not count for the next", LEVELS, "    S[slot, TOLD] = t\n", "    if code != 0:\n        S[slot, TOLD] = t\n"),
+    Mutant("the value is the reading's, not the measure", LEVELS, "tell(P, S, slot, code, previous, at, value, offset[j]", "tell(P, S, slot, code, previous, at, x[j], offset[j]"),
     Mutant("a timer tells no place of a moving sensor", LEVELS, "            S[slot, LON] = lon[j]\n            S[slot, LAT] = lat[j]\n        S[slot, SEEN_OFFSET]", "            pass\n        S[slot, SEEN_OFFSET]"),
     Mutant("a timer of a fixed sensor tells no place", EPISODES, "fixed = lon != NO_PLACE", "fixed = lon == NO_PLACE"),
     Mutant("the mark stands before the changes of its tick", EPISODES, "AFTER = 2", "AFTER = -1"),
@@ -111,17 +112,17 @@ SIGNS_OF_LIFE = [
 ]
 
 WINDOWS = [
-    Mutant("a pane too many", LEVELS, "gone = expire(agg, pane - panes + 1, W, slot, pool)", "gone = expire(agg, pane - panes, W, slot, pool)"),
-    Mutant("a pane too few", LEVELS, "gone = expire(agg, pane - panes + 1, W, slot, pool)", "gone = expire(agg, pane - panes + 2, W, slot, pool)"),
-    Mutant("a pane ends 1 ms late", LEVELS, "W[slot, W_END] = (pane + 1) * step", "W[slot, W_END] = (pane + 1) * step + 1"),
-    Mutant("sums are cut, not rounded", LEVELS, "scaled = np.int64(np.rint(x * 1e6))", "scaled = np.int64(x * 1e6)"),
-    Mutant("half is rounded up, not to even", LEVELS, "scaled = np.int64(np.rint(x * 1e6))", "scaled = np.int64(np.floor(x * 1e6 + 0.5))"),
-    Mutant("count counts false too", LEVELS, "if not boolean or x != 0.0:", "if True:"),
-    Mutant("mean forgets the present reading", LEVELS, "return total if agg == SUM else total / count", "return total if agg == SUM else total / max(count - 1, 1)"),
-    Mutant("an extreme that left is kept", LEVELS, "if gone or length == 0:", "if length == 0:"),
-    Mutant("rate by the second", LEVELS, "return delta / (elapsed / 60000.0)", "return delta / (elapsed / 1000.0)"),
-    Mutant("rate at one instant is zero", LEVELS, "    if elapsed == 0:\n        return np.nan", "    if elapsed == 0:\n        return 0.0"),
-    Mutant("delta from the first reading ever", LEVELS, "            W[slot, W_HIGH] = pool[first, 1]\n            WF[slot, W_LOW] = poolf[first, 2]", "            W[slot, W_HIGH] = pool[first, 1]"),
+    Mutant("a pane too many", PANES, "gone = expire(agg, pane - panes + 1, W, slot, pool)", "gone = expire(agg, pane - panes, W, slot, pool)"),
+    Mutant("a pane too few", PANES, "gone = expire(agg, pane - panes + 1, W, slot, pool)", "gone = expire(agg, pane - panes + 2, W, slot, pool)"),
+    Mutant("a pane ends 1 ms late", PANES, "W[slot, W_END] = (pane + 1) * step", "W[slot, W_END] = (pane + 1) * step + 1"),
+    Mutant("sums are cut, not rounded", PANES, "scaled = np.int64(np.rint(x * 1e6))", "scaled = np.int64(x * 1e6)"),
+    Mutant("half is rounded up, not to even", PANES, "scaled = np.int64(np.rint(x * 1e6))", "scaled = np.int64(np.floor(x * 1e6 + 0.5))"),
+    Mutant("count counts false too", PANES, "if not boolean or x != 0.0:", "if True:"),
+    Mutant("mean forgets the present reading", PANES, "return total if agg == SUM else total / count", "return total if agg == SUM else total / max(count - 1, 1)"),
+    Mutant("an extreme that left is kept", PANES, "if gone or length == 0:", "if length == 0:"),
+    Mutant("rate by the second", PANES, "return delta / (elapsed / 60000.0)", "return delta / (elapsed / 1000.0)"),
+    Mutant("rate at one instant is zero", PANES, "    if elapsed == 0:\n        return np.nan", "    if elapsed == 0:\n        return 0.0"),
+    Mutant("delta from the first reading ever", PANES, "            W[slot, W_HIGH] = pool[first, 1]\n            WF[slot, W_LOW] = poolf[first, 2]", "            W[slot, W_HIGH] = pool[first, 1]"),
 ]
 
 SCHEDULES = [

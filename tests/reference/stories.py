@@ -14,6 +14,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from tests.reference.times import duration, next_end
+
 DAY = 86_400_000
 BASES = [  # a Monday evening, a Saturday before the clocks go forward, another before they go back
     int(datetime.fromisoformat("2026-03-02T20:25:00+08:00").timestamp() * 1000),
@@ -31,7 +33,7 @@ EXPRESSIONS = [
     'has(attrs.mode) && ends_with(attrs.mode, "n")', "!(attrs.flag == true)", "attrs.flag || v > 2", "lon > 0.1 && lat <= 0.10007",
     "attrs.mode < \"c\" || attrs.x in [1, 2, \"two\", null]", "kind == \"t.a\" || v % 2 == 0", "-v < 0",
 ]
-MEASURES = ["v * 2", "v + attrs.x", "abs(v - 5)", "v / attrs.x", "max(v, attrs.x)", "v > 4", "attrs.flag ? v : 0", "min(v, 6, 8)", "v % 4"]
+MEASURES = ["v * 2", "v + attrs.x", "abs(v - 5)", "v / attrs.x", "v + v / 3", "v + v / 128", "max(v, attrs.x)", "v > 4", "attrs.flag ? v : 0", "min(v, 6, 8)", "v % 4"]
 
 
 def square(x: int, y: int, size: int) -> list[tuple[int, int]]:
@@ -107,9 +109,11 @@ def rules(dice: Random, name: str) -> dict[str, Any]:
     if dice.randint(0, picky) == 0:
         agg = dice.choice(["sum", "count", "mean", "min", "max", "delta", "rate"])
         rule["window"] = {"agg": agg, **dice.choice([{"over": "1m"}, {"over": "30s", "step": "10s"}, {"over": "10m", "step": "1m"}, {"over": "3h", "step": "5m"}])}
+        if agg in ("sum", "mean", "count") and dice.randint(0, 1):
+            rule["measure"] = "v > 4" if agg == "count" else dice.choice(["v + v / 3", "v + v / 128"])
     if scheduled:
         rule["schedule"] = schedule(dice)
-    for key, chance in (("clear_for", 2), ("max_gap", 3), ("quiet", 9 if scheduled else 1)):
+    for key, chance in (("clear_for", 1), ("max_gap", 3), ("quiet", 4 if scheduled else 1)):
         if dice.randint(0, chance) == 0:
             rule[key] = dice.choice([*DURATIONS, "10m"])
     return rule
@@ -138,7 +142,7 @@ def plans(dice: Random, before: dict[str, Any] | None = None) -> dict[str, Any]:
     }
 
 
-WHATS = ["reading"] * 12 + ["tick"] * 2 + ["late", "same", "stale", "future", "frame", "lines", "bad", "lag", "jump"]
+WHATS = ["reading"] * 12 + ["tick"] * 2 + ["late", "same", "stale", "future", "frame", "lines", "bad", "lag", "jump", "border"]
 
 
 def story(seed: int, length: int, offline: bool) -> Story:
@@ -209,6 +213,18 @@ class Log:
         self.records.append((len(self.records) + 1, None if self.offline else now, text.encode()))
 
 
+def border(story: Story, now: int, bits: int) -> int:
+    """Go on to a full minute, or to just before or at an end of a schedule, or to when `quiet` is due with it."""
+    full = -(-now // 60_000) * 60_000
+    ruled = [rule for rule in story.plans[0]["rules"] if "schedule" in rule]
+    if bits % 2 or not ruled:
+        return full
+    rule = ruled[bits % len(ruled)]
+    end = next_end(rule["schedule"], story.plans[0]["tz"], full)
+    ahead = [0, 1, duration(rule.get("quiet", "1m"))][bits // 2 % 3]
+    return now if end is None or end - now > DAY else max(now, end - ahead)
+
+
 def log_of(story: Story, digests: list[str]) -> list[tuple[int, int | None, bytes]]:
     """Turn the steps to records; the first names the first plan."""
     log, now, last, turn = Log(story.offline), story.base, story.base, 0
@@ -216,8 +232,10 @@ def log_of(story: Story, digests: list[str]) -> list[tuple[int, int | None, byte
         log.add(now, {"kind": "plan", "digest": digests[0], "t": now})
     same = ("s1", "t.a")
     for what, sensor, kind, gap, half, bits, place in story.steps:
-        same = sensor, kind = same if half % 3 == 0 else (sensor, kind)  # sensors like to go on speaking
+        same = sensor, kind = same if half % 3 else (sensor, kind)  # sensors like to go on speaking
         now += gap
+        if what == "border":
+            now = border(story, now, bits)
         event = now if what != "lag" else now - [0, 500, 5000, 29_999][bits % 4]
         reading = observed(sensor, kind, event, half, bits, place)
         if what == "tick":  # now and then behind the log, or just when what waits longest may go
