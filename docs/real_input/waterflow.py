@@ -1,7 +1,7 @@
 """Write the WaterFlow series (river, BSD-3-Clause; given by Tecnojest s.r.l.) as readings, one JSON object a line.
 
-    python docs/real_input/waterflow.py > waterflow.ndjson
-    tongguan detect --rules docs/real_input/rules --kinds docs/real_input/kinds.yaml waterflow.ndjson
+python docs/real_input/waterflow.py > waterflow.ndjson
+tongguan detect --rules docs/real_input/rules --kinds docs/real_input/kinds.yaml waterflow.ndjson
 """
 
 from __future__ import annotations

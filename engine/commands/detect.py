@@ -48,8 +48,6 @@ def time_zone(text: str) -> str:
     return text
 
 
-
-
 def detect(
     rules: Annotated[Path, typer.Option(exists=True, help="Folder of rule files, searched with its folders.")],
     source: Annotated[

@@ -101,9 +101,7 @@ def snapshot(state: State) -> bytes:
         vocabulary={name: packed(array) for name, array in state.vocabulary.snapshot().items()},
         last=packed(state.series.last[:count]),
         rules={rule.rule.id: _pack_rule(rule) for rule in state.rules},
-        episodes=[
-            OpenEpisode(rule, series, episode) for (rule, series), episode in state.episodes.open.items()
-        ],
+        episodes=[OpenEpisode(rule, series, episode) for (rule, series), episode in state.episodes.open.items()],
         values=None if values is None else ValuesSnapshot(packed(values.kept[:count]), packed(values.v[:count])),
     )
     return msgspec.msgpack.encode(kept)

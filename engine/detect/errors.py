@@ -1,9 +1,9 @@
 """Errors of this room. Bad readings are no errors: they are rows of `Output.rejects` (quarantine and go on).
 
-    DetectError               refuse to go on with this partition
-    ├── PlanMissing           the log names a plan that this worker has not got; `digest` says which
-    ├── NoPlan                the first record of a partition is not a plan record
-    └── CheckpointUnreadable  bytes that are no snapshot, or one of another format: rebuild from the log
+DetectError               refuse to go on with this partition
+├── PlanMissing           the log names a plan that this worker has not got; `digest` says which
+├── NoPlan                the first record of a partition is not a plan record
+└── CheckpointUnreadable  bytes that are no snapshot, or one of another format: rebuild from the log
 """
 
 from __future__ import annotations

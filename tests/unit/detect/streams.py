@@ -59,9 +59,7 @@ def plan_of(
         loaded = load_rules(Path(folder), kinds=kinds or load_kinds(), zones=frozenset(sets))
     assert not loaded.faults, [str(fault) for fault in loaded.faults]
     grid_set = None if grids is None else GridSet(sorted(grids), polygons(grids[code] for code in sorted(grids)))
-    return Plan(
-        loaded.rules, kinds, Registry(registry), grid_set, sets, max_delay_ms=max_delay, max_age_ms=max_age
-    )
+    return Plan(loaded.rules, kinds, Registry(registry), grid_set, sets, max_delay_ms=max_delay, max_age_ms=max_age)
 
 
 def reading(t: int, v: float | bool, sensor: str = "s1", kind: str = "water.level", **more: Any) -> Item:
