@@ -17,6 +17,7 @@ import orjson
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match
 
 from engine.api.services import Overloaded, Unavailable
 from engine.casework.errors import Refused
@@ -127,9 +128,18 @@ def problem_of(error: Exception) -> Problem:
             return Problem(500, "internal", "an unforeseen error; it was logged")
 
 
-async def answer(_request: Request, error: Exception) -> Response:
+async def answer(request: Request, error: Exception) -> Response:
     """Exception handler of the app."""
-    return respond(problem_of(error))
+    problem = problem_of(error)
+    if problem.status == 405:
+        problem.headers = {"allow": ", ".join(_methods(request))}
+    return respond(problem)
+
+
+def _methods(request: Request) -> list[str]:
+    """Return all methods of the path, whichever route has them: the error names those of one route."""
+    found = (route for route in request.app.routes if route.matches(request.scope)[0] != Match.NONE)
+    return sorted({method for route in found for method in route.methods or ()})
 
 
 def install(app: FastAPI) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import orjson
@@ -28,18 +28,25 @@ def sees(actor: Actor, event: StreamEvent, casework: Casework) -> bool:
 
 
 def passes(where: CaseFilter, event: StreamEvent) -> bool:
-    """Return whether the case of an event, as it stands after it, passes the filters of lists."""
+    """Return whether the case of an event, as it stands after it, passes the filters of lists but for departments."""
     return (
         (not where.state or event.state in where.state)
         and (not where.level or event.level in where.level)
         and (not where.category or event.category in where.category)
-        and (not where.department or event.department in where.department)
         and (event.grid or "").startswith(where.grid)
         and in_box(where.bbox, event.lon, event.lat)
         and where.overdue in (None, event.overdue)
         and where.q.lower() in event.text.lower()
         and _told(where, event)
     )
+
+
+def _works_there(departments: Sequence[str], event: StreamEvent, actor: Actor, casework: Casework) -> bool:
+    """Return whether one of them leads the case or (asked of the store) has a work order of it, as in lists."""
+    if not departments or event.department in departments:
+        return True
+    found = casework.case(event.case, actor) if event.case is not None else None
+    return found is not None and any(order.department in departments for order in found.case.work_orders)
 
 
 def _told(where: CaseFilter, event: StreamEvent) -> bool:
@@ -51,4 +58,6 @@ def _told(where: CaseFilter, event: StreamEvent) -> bool:
 
 def wanted_by(actor: Actor, where: CaseFilter, casework: Casework) -> Callable[[StreamEvent], bool]:
     """Return what decides whether an event is sent to this caller; called from a worker thread."""
-    return lambda event: passes(where, event) and sees(actor, event, casework)
+    return lambda event: (
+        passes(where, event) and sees(actor, event, casework) and _works_there(where.department, event, actor, casework)
+    )

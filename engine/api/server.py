@@ -105,16 +105,18 @@ class PatientProtocol(HttpToolsProtocol):
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """Return a listening socket; `port` 0 takes a free one. Raises `OSError` when the address is taken."""
+    """Return a listening socket; `port` 0 takes a free one. Raises `OSError`, naming an address that is taken."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind((host, port))
         sock.listen(512)
-    except OSError:
+    except OSError as error:
         sock.close()
-        raise
+        raise OSError(
+            f"cannot listen on {host}:{port}: {error.strerror}; give another port, 0 takes a free one"
+        ) from error
     return sock
 
 

@@ -98,7 +98,7 @@ def _past(case: CaseState, t_ms: int, within_ms: int | None) -> bool:
 
 
 def distance_m(lon: float, lat: float, to_lon: float, to_lat: float) -> float:
-    """Return the great-circle distance in metres (haversine, mean earth radius)."""
-    half = sin(radians(to_lat - lat) / 2) ** 2
-    half += cos(radians(lat)) * cos(radians(to_lat)) * sin(radians(to_lon - lon) / 2) ** 2
+    """Return the great-circle distance in metres (haversine, mean earth radius); equal steps of 1e-7° are equal."""
+    half = sin(radians(round((to_lat - lat) * 1e7) / 1e7) / 2) ** 2
+    half += cos(radians(lat)) * cos(radians(to_lat)) * sin(radians(round((to_lon - lon) * 1e7) / 1e7) / 2) ** 2
     return 2 * EARTH_RADIUS_M * asin(min(1.0, sqrt(half)))

@@ -16,6 +16,7 @@ _ANY = frozenset(State)
 _WORKED = frozenset({State.DISPATCHED, State.HANDLING})
 
 FROM: dict[Move, frozenset[State]] = {
+    Move.REPORT: frozenset(),
     Move.ACCEPT: frozenset({State.REPORTED}),
     Move.REJECT: frozenset({State.REPORTED, State.ACCEPTED}),
     Move.FILE: frozenset({State.ACCEPTED}),

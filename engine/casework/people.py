@@ -136,15 +136,24 @@ def cases_visible(actor: Actor) -> ColumnElement[bool]:
     if actor.area:
         terms.append(cases.c.grid.startswith(actor.area, autoescape=True))
     if actor.department is not None:
-        order = select(work_order.c.n).where(
-            work_order.c.case == cases.c.id, work_order.c.department == actor.department
-        )
-        terms.append(or_(cases.c.department == actor.department, exists(order)))
+        terms.append(_of_department(actor.department))
     return and_(true(), *terms)
 
 
+def _of_department(name: str) -> ColumnElement[bool]:
+    order = select(work_order.c.n).where(work_order.c.case == cases.c.id, work_order.c.department == name)
+    return or_(cases.c.department == name, exists(order))
+
+
 def alerts_visible(actor: Actor) -> ColumnElement[bool]:
-    """Return which rows of `episode` the actor may see: those of his area."""
+    """Return which rows of `episode` the actor may see: those of his area, and where he has a department, of a case
+    that is its own; a mere warning is every department's."""
     if actor.role not in READERS:
         return ~true()
-    return episode.c.grid.startswith(actor.area, autoescape=True) if actor.area else true()
+    terms: list[ColumnElement[bool]] = []
+    if actor.area:
+        terms.append(episode.c.grid.startswith(actor.area, autoescape=True))
+    if actor.department is not None:
+        own = exists(select(cases.c.id).where(cases.c.id == episode.c.case, _of_department(actor.department)))
+        terms.append(or_(episode.c.case.is_(None), own))
+    return and_(true(), *terms)

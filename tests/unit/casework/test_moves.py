@@ -159,7 +159,6 @@ def test_a_case_that_does_not_exist_is_not_found(town: Town) -> None:
     ("move", "args", "code"),
     [
         ("fly", {}, "no_such_move"),
-        ("report", {}, "no_such_move"),
         ("accept", {"department": "gas"}, "bad_args"),
         ("accept", {"note": 5}, "bad_args"),
         ("accept", {"note": "x" * 4001}, "bad_args"),
