@@ -99,7 +99,7 @@ def _demo(
 ) -> None:
     place = load_city()
     simulation = Simulation(load_scenario(SCENARIO), ground_of(place), seed, sensors)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(0o700, parents=True, exist_ok=True)
     registry = folder / "registry.csv"
     simulation.network.write_registry(registry)
     grids = folder / "grids.geojson.gz"

@@ -137,7 +137,7 @@ def _store(data: str | None) -> Iterator[Store]:
     """Open the case store of the data folder, made and upgraded if need be."""
     with _told():
         folder = _folder(data)
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(0o700, parents=True, exist_ok=True)
         with _opened(folder) as store:
             upgrade(store)
             yield store

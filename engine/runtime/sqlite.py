@@ -20,7 +20,7 @@ def open_writer(path: Path, *, schema: str, version: int) -> sqlite3.Connection:
     Raises Unusable, Corrupt or DiskFull with the file and what to do; Unusable too for a file of a newer release.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(0o700, parents=True, exist_ok=True)
         fresh = not path.exists()
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
         connection.execute("PRAGMA journal_mode=WAL")

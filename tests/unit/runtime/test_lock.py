@@ -70,3 +70,9 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     folder = tmp_path / "closed"
     with pytest.raises(Unusable, match="closed: no permission; give this user the folder, or another --data"):
         FolderLock(folder)
+
+
+def test_a_folder_that_the_engine_makes_is_its_owners_alone(tmp_path: Path) -> None:
+    lock = FolderLock(tmp_path / "data")
+    lock.release()
+    assert (tmp_path / "data").stat().st_mode & 0o777 == 0o700
