@@ -13,8 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.mutants.catalogue import MUTANTS
-from tests.mutants.mutant import Mutant, Stale
+from tests.mutants.mutant import LIST, Mutant, Stale, listed
 from tests.mutants.trial import prepare, tried
 
 ROOT = Path(__file__).parents[2]
@@ -66,13 +65,14 @@ def killed_by(status: int, report: Path) -> str | None:
 
 
 def main(words: list[str]) -> int:
-    for mutant in MUTANTS:
+    mutants = listed(LIST.read_text())
+    for mutant in mutants:
         try:
             mutant.applied(ROOT)
         except Stale as stale:
             print(f"the list of mutants is not true any more: {stale}", file=sys.stderr)
             return 2
-    chosen = [m for m in MUTANTS if not words or any(word in m.name for word in words)]
+    chosen = [m for m in mutants if not words or any(word in m.name for word in words)]
     prepare()
     survived = []
     with tempfile.TemporaryDirectory(prefix="tongguan-mutants-") as folder:

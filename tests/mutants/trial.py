@@ -108,7 +108,8 @@ def tried(mutant: Mutant | None, root: Path, report: Path) -> NoReturn:
         os.chdir(root)
         code = pytest.main(
             [
-                "-x", "-q", "--no-header", "--tb=line", "--timeout", "0", "-p", "no:cacheprovider", "-k", NOT_OF_THE_ENGINE,
+                "-x", "-q", "--no-header", "--tb=line", "--timeout", "0", "-p", "no:cacheprovider",
+                "-k", NOT_OF_THE_ENGINE,
                 *(f"tests/property/{name}" for place, name in TESTS.items() if path.startswith(place)),
             ],
             plugins=[FirstCounterexample(EXAMPLES_WITHOUT_MUTANT if mutant is None else None)],

@@ -1,4 +1,4 @@
-"""Rule expressions on plain Python values: null is ``None``, booleans are ``bool``, numbers ``float``, strings ``str``."""
+"""Rule expressions on plain Python values: ``None``, ``bool``, ``float`` and ``str``."""
 
 from __future__ import annotations
 

@@ -1,71 +1,33 @@
 """Readings in, alert changes out: the specification, one reading at a time.
 
-A plan is a plain dictionary: ``rules`` (the YAML of each rule as a dictionary), ``kinds`` {name: (low, high)}, ``registry``
-[{sensor, kind, lon_e7, lat_e7, since}], ``grids`` [(code, rings)], ``zones`` {name: [rings]}, ``tz``, ``max_delay``,
-``max_age`` (ms), ``short`` (12 hex). A ring is a list of (lon_e7, lat_e7) without the repeated last point; the first ring of
-``rings`` is the shell, the others are holes.
+A plan is a plain dictionary: ``rules`` (the YAML of each rule as a dictionary), ``kinds`` {name: (low, high)},
+``registry`` [{sensor, kind, lon_e7, lat_e7, since}], ``grids`` [(code, rings)], ``zones`` {name: [rings]}, ``tz``,
+``max_delay``, ``max_age`` (ms), ``short`` (12 hex). A ring is a list of (lon_e7, lat_e7) without the repeated last
+point; the first ring of ``rings`` is the shell, the others are holes.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import math
-import operator
-import re
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 from tests.reference.expression import Parser, Seen, evaluate
+from tests.reference.levels import LEVELS, State, aggregate, clears, compare
+from tests.reference.own import own, reads
 from tests.reference.places import covers
 from tests.reference.readings import Reading, decode
 from tests.reference.times import active, duration, next_end, spoken
 
-LEVELS = ["blue", "yellow", "orange", "red"]
-COMPARE = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le, "==": operator.eq, "!=": operator.ne}
 SUSPECT_MS = 300_000
 Key = tuple[str, str]
 
 
-@lru_cache(maxsize=None)
-def comparison(text: str) -> tuple[Callable[[float, float], bool], float]:
-    found = re.fullmatch(r"\s*(>=|<=|==|!=|>|<)\s*(\S+)\s*", text)
-    assert found, text
-    return COMPARE[found.group(1)], float(found.group(2))
-
-
-def compare(text: str, x: float) -> bool:
-    sign, value = comparison(text)
-    return bool(sign(x, value))
-
-
-@lru_cache(maxsize=None)
+@cache
 def parsed(text: str) -> Any:
     return Parser(text).whole()
-
-
-@dataclass
-class State:
-    """What one rule remembers of one sensor and kind."""
-
-    level: str | None = None
-    since: dict[str, tuple[int, int]] = field(default_factory=dict)  # level -> (t, offset)
-    clear_since: tuple[int, int] | None = None
-    window: list[tuple[int, float, bool]] = field(default_factory=list)  # (t, x, was boolean)
-    seen_t: int | None = None
-    seen_offset: int | None = None
-    place: tuple[int, int] | None = None
-    quiet_due: int | None = None
-    schedule_due: int | None = None
-    episode: str = ""
-    seq: int = 0
-    community: str = "-"
-    told: int = 0  # t of the last change or still
-    alive: int | None = None  # absent: the latest sign of life
-    absent_due: int | None = None
 
 
 class Interpreter:
@@ -155,41 +117,30 @@ class Interpreter:
         """Switch to a plan; ``u`` is the order time of its record, ``None`` offline."""
         if digest == self.digest:
             return
-        old_rules, old_own = self.rules, {r["id"]: self.own(r) for r in self.rules}
+        old_rules, old_own = self.rules, {r["id"]: own(self.plan, r) for r in self.rules}
         self.digest, self.plan = digest, self.plans[digest]
-        self.rules = sorted((r for r in self.plan["rules"] if r.get("enabled", True) is not False), key=lambda r: r["id"])
+        self.rules = sorted(
+            (r for r in self.plan["rules"] if r.get("enabled", True) is not False), key=lambda r: r["id"]
+        )
         before = self.registry
         after = {(r["sensor"], r["kind"]): r for r in self.plan["registry"]}
-        own = {r["id"]: self.own(r) for r in self.rules}
+        new_own = {r["id"]: own(self.plan, r) for r in self.rules}
         for rule in sorted(old_rules, key=lambda r: r["id"]):
             for key, state in sorted(self.states[rule["id"]].items()):
-                gone = own.get(rule["id"]) != old_own[rule["id"]] or (key in before and key not in after)
+                gone = new_own.get(rule["id"]) != old_own[rule["id"]] or (key in before and key not in after)
                 if gone and state.level is not None:
                     assert u is not None
                     self.clear(rule, key, state, u, "plan")
         self.registry = after
-        fresh = [r["id"] for r in self.rules if own[r["id"]] != old_own.get(r["id"])]
+        fresh = [r["id"] for r in self.rules if new_own[r["id"]] != old_own.get(r["id"])]
         self.states = {r["id"]: {} if r["id"] in fresh else self.states[r["id"]] for r in self.rules}
         for states in self.states.values():
             for key in [k for k in states if k in before and k not in after]:
                 del states[key]
         self.trees = {r["id"]: {k: parsed(str(r[k])) for k in ("where", "measure") if k in r} for r in self.rules}
-        self.kinds = {r["id"]: self.reads(r) for r in self.rules}
+        self.kinds = {r["id"]: reads(self.plan, r) for r in self.rules}
         if u is not None:
             self.start_absences(u)
-
-    def own(self, rule: dict[str, Any]) -> str:
-        """Give all that the rule's own digest covers, as text."""
-        kinds = self.reads(rule)
-        zones = {name: rings for name, rings in self.plan["zones"].items() if f'"{name}"' in json.dumps(rule).replace("\\", "")}
-        rows = [row for row in self.plan["registry"] if row["kind"] in kinds]
-        return json.dumps([rule, {k: self.plan["kinds"][k] for k in kinds}, zones, rows], sort_keys=True)
-
-    def reads(self, rule: dict[str, Any]) -> list[str]:
-        wanted = rule["reads"] if isinstance(rule["reads"], list) else [rule["reads"]]
-        return sorted(
-            k for k in self.plan["kinds"] for w in wanted if k == w or (w.endswith(".*") and k.startswith(w[:-1]))
-        )
 
     def start_absences(self, u: int) -> None:
         for rule in self.rules:
@@ -274,8 +225,14 @@ class Interpreter:
 
     def look(self, rule: dict[str, Any], key: Key, reading: Reading) -> None:
         seen = Seen(
-            reading.v, reading.t, reading.sensor, reading.kind, *(reading.place or (None, None)), reading.attrs,
-            self.plan["tz"], lambda name, x, y: any(covers(rings, x, y) for rings in self.plan["zones"][name]),
+            reading.v,
+            reading.t,
+            reading.sensor,
+            reading.kind,
+            *(reading.place or (None, None)),
+            reading.attrs,
+            self.plan["tz"],
+            lambda name, x, y: any(covers(rings, x, y) for rings in self.plan["zones"][name]),
         )
         trees = self.trees[rule["id"]]
         if "schedule" in rule and not active(rule["schedule"], self.plan["tz"], reading.t):
@@ -293,7 +250,7 @@ class Interpreter:
         state = self.states[rule["id"]].setdefault(key, State())
         if "max_gap" in rule and state.seen_t is not None and reading.t - state.seen_t > duration(rule["max_gap"]):
             state.since, state.clear_since = {}, None
-        measure = self.aggregate(rule["window"], state, reading.t, x) if "window" in rule else float(x)
+        measure = aggregate(rule["window"], state, reading.t, x) if "window" in rule else float(x)
         state.seen_t, state.seen_offset = reading.t, reading.offset
         state.place = reading.place or state.place
         assert self.clock is not None
@@ -306,26 +263,6 @@ class Interpreter:
             state.told = reading.t
             self.items.append({"still": state.episode, "t": reading.t, "value": measure})
 
-    def aggregate(self, window: dict[str, Any], state: State, t: int, x: Any) -> float | None:
-        over = duration(window["over"])
-        step = duration(window["step"]) if "step" in window else max(over // 60, 1000)
-        state.window.append((t, float(x), isinstance(x, bool)))
-        newest = t // step
-        state.window = [w for w in state.window if newest - over // step < w[0] // step <= newest]
-        values = [w[1] for w in state.window]
-        first, last = state.window[0], state.window[-1]
-        exact = sum(round(v * 1e6) for v in values)
-        agg = window["agg"]
-        if agg == "count":
-            return float(sum(1 for w in state.window if not w[2] or w[1] == 1))
-        if agg == "rate":
-            return None if last[0] == first[0] else (last[1] - first[1]) / ((last[0] - first[0]) / 60000)
-        if agg == "delta":
-            return last[1] - first[1]
-        if agg == "mean":
-            return (exact / 1_000_000) / len(values)
-        return {"sum": exact / 1_000_000, "min": min(values), "max": max(values)}[agg]
-
     def decide(self, rule: dict[str, Any], key: Key, state: State, reading: Reading, x: float) -> bool:
         levels = rule["levels"]
         declared = [name for name in LEVELS if name in levels]
@@ -335,7 +272,9 @@ class Interpreter:
                 state.since.setdefault(name, here)
             else:
                 state.since.pop(name, None)
-        held = [n for n in declared if n in state.since and t - state.since[n][0] >= duration(levels[n].get("for", "0s"))]
+        held = [
+            n for n in declared if n in state.since and t - state.since[n][0] >= duration(levels[n].get("for", "0s"))
+        ]
         rank = -1 if state.level is None else LEVELS.index(state.level)
         if held and LEVELS.index(held[-1]) > rank:
             self.raise_to(rule, key, state, held[-1], t, x, "reading", state.since[held[-1]], reading)
@@ -343,7 +282,7 @@ class Interpreter:
             return True
         if state.level is None:
             return False
-        if not self.clears(levels[state.level], x):
+        if not clears(levels[state.level], x):
             state.clear_since = None
             return False
         state.clear_since = state.clear_since or here
@@ -351,7 +290,7 @@ class Interpreter:
             return False
         first = state.clear_since[1]
         state.clear_since = None
-        lower = [n for n in declared if LEVELS.index(n) < rank and not self.clears(levels[n], x)]
+        lower = [n for n in declared if LEVELS.index(n) < rank and not clears(levels[n], x)]
         if not lower:
             self.clear(rule, key, state, t, "reading", reading=reading, first=first, value=x)
         else:
@@ -360,12 +299,19 @@ class Interpreter:
             self.say(rule, key, state, "downgraded", "reading", previous, t, since, x, first, reading)
         return True
 
-    def clears(self, level: dict[str, Any], x: float) -> bool:
-        return compare(level["clear"], x) if "clear" in level else not compare(level["set"], x)
-
     # -- changes ----------------------------------------------------------------------------------------------------
-    def raise_to(self, rule: dict[str, Any], key: Key, state: State, level: str, t: int, x: float | None, cause: str,
-                 since: tuple[int, int | None], reading: Reading | None = None) -> None:
+    def raise_to(
+        self,
+        rule: dict[str, Any],
+        key: Key,
+        state: State,
+        level: str,
+        t: int,
+        x: float | None,
+        cause: str,
+        since: tuple[int, int | None],
+        reading: Reading | None = None,
+    ) -> None:
         previous, state.level = state.level, level
         if previous is None:
             text = "|".join((rule["id"], *key, str(t)))
@@ -374,24 +320,74 @@ class Interpreter:
         first = since[1] if cause == "reading" else state.seen_offset
         self.say(rule, key, state, change, cause, previous, t, since[0], x, first, reading)
 
-    def clear(self, rule: dict[str, Any], key: Key, state: State, t: int, cause: str, *, reading: Reading | None = None,
-              first: int | None = None, value: float | None = None) -> None:
+    def clear(
+        self,
+        rule: dict[str, Any],
+        key: Key,
+        state: State,
+        t: int,
+        cause: str,
+        *,
+        reading: Reading | None = None,
+        first: int | None = None,
+        value: float | None = None,
+    ) -> None:
         previous, state.level = state.level, None
-        self.say(rule, key, state, "cleared", cause, previous, t, None, value, first if reading else state.seen_offset, reading)
+        self.say(
+            rule,
+            key,
+            state,
+            "cleared",
+            cause,
+            previous,
+            t,
+            None,
+            value,
+            first if reading else state.seen_offset,
+            reading,
+        )
 
-    def say(self, rule: dict[str, Any], key: Key, state: State, change: str, cause: str, previous: str | None, t: int,
-            since: int | None, x: float | None, first: int | None, reading: Reading | None) -> None:
+    def say(
+        self,
+        rule: dict[str, Any],
+        key: Key,
+        state: State,
+        change: str,
+        cause: str,
+        previous: str | None,
+        t: int,
+        since: int | None,
+        x: float | None,
+        first: int | None,
+        reading: Reading | None,
+    ) -> None:
         place = reading.place if reading else self.fixed(key) or state.place
         grid = None
         if place is not None:
             grid = min((code for code, rings in self.plan["grids"] if covers(rings, *place)), default=None)
         item = {
-            "id": f"{state.episode}:{state.seq}", "episode": state.episode, "seq": state.seq, "change": change, "cause": cause,
-            "rule": rule["id"], "rule_version": rule["version"], "sensor": key[0], "kind": key[1], "level": state.level,
-            "previous": previous, "t": t, "since": since, "value": x,
-            "lon": None if place is None else place[0] / 1e7, "lat": None if place is None else place[1] / 1e7, "grid": grid,
-            "evidence": {"partition": self.partition, "first_offset": first,
-                         "last_offset": reading.offset if reading else state.seen_offset},
+            "id": f"{state.episode}:{state.seq}",
+            "episode": state.episode,
+            "seq": state.seq,
+            "change": change,
+            "cause": cause,
+            "rule": rule["id"],
+            "rule_version": rule["version"],
+            "sensor": key[0],
+            "kind": key[1],
+            "level": state.level,
+            "previous": previous,
+            "t": t,
+            "since": since,
+            "value": x,
+            "lon": None if place is None else place[0] / 1e7,
+            "lat": None if place is None else place[1] / 1e7,
+            "grid": grid,
+            "evidence": {
+                "partition": self.partition,
+                "first_offset": first,
+                "last_offset": reading.offset if reading else state.seen_offset,
+            },
             "plan": self.plan["short"],
         }
         if rule.get("enabled") == "shadow":

@@ -1,4 +1,4 @@
-"""Points and polygons on whole numbers of 1e-7 degrees; a ring is a list of (lon_e7, lat_e7) without the repeated last point."""
+"""Points and polygons on whole numbers of 1e-7 degrees; rings are lists of (lon_e7, lat_e7), not closed."""
 
 from __future__ import annotations
 

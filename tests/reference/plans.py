@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ruamel.yaml import YAML
 
@@ -28,7 +29,12 @@ def plan_of(data: dict[str, Any]) -> Plan:
     """Build the engine's plan through the real loader; a fault is a mistake of the generator."""
     kinds = Kinds(Kind(name, "", low, high, name) for name, (low, high) in data["kinds"].items())
     rows = [
-        Row(r["sensor"], r["kind"], *((NO_PLACE, NO_PLACE) if r["lon_e7"] is None else (r["lon_e7"], r["lat_e7"])), since_ms=r["since"])
+        Row(
+            r["sensor"],
+            r["kind"],
+            *((NO_PLACE, NO_PLACE) if r["lon_e7"] is None else (r["lon_e7"], r["lat_e7"])),
+            since_ms=r["since"],
+        )
         for r in data["registry"]
     ]
     with tempfile.TemporaryDirectory() as folder:
@@ -39,14 +45,27 @@ def plan_of(data: dict[str, Any]) -> Plan:
         loaded = load_rules(Path(folder), kinds=kinds, zones=data["zones"], tz=data["tz"])
     assert not loaded.faults, [str(fault) for fault in loaded.faults]
     return Plan(
-        loaded.rules, kinds, Registry(rows),
+        loaded.rules,
+        kinds,
+        Registry(rows),
         GridSet([code for code, _ in data["grids"]], shapes([rings for _, rings in data["grids"]])),
         {name: ZoneSet(name, shapes(polygons)) for name, polygons in data["zones"].items()},
-        data["tz"], data["max_delay"], data["max_age"],
+        data["tz"],
+        data["max_delay"],
+        data["max_age"],
     )
 
 
-def told_by_the_interpreter(story: Story, plans: list[Plan], log: list[tuple[int, int | None, bytes]]) -> Interpreter:
+class Named(NamedTuple):
+    """All that the interpreter wants of a plan of the engine: what it is called."""
+
+    digest: str
+    short: str
+
+
+def told_by_the_interpreter(
+    story: Story, plans: Sequence[Plan | Named], log: list[tuple[int, int | None, bytes]]
+) -> Interpreter:
     """Run the interpreter over a log."""
     known = {plan.digest: {**data, "short": plan.short} for plan, data in zip(plans, story.plans, strict=True)}
     interpreter = Interpreter(known, offline=plans[0].digest if story.offline else None)

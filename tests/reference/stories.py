@@ -1,7 +1,8 @@
 """Random plans and logs for comparing the engine with the interpreter.
 
-A story is a list of plans and a list of steps; `log_of` turns the steps to records. Values, gaps and thresholds come from
-small sets that meet at their borders, so that ``>=`` and ``>``, due and due + 1 ms, pane and next pane are told apart.
+A story is a list of plans and a list of steps; `log_of` turns the steps to records. Values, gaps and thresholds
+come from small sets that meet at their borders, so that ``>=`` and ``>``, due and due + 1 ms, pane and next pane are
+told apart.
 """
 
 from __future__ import annotations
@@ -24,24 +25,81 @@ BASES = [  # a Monday evening, a Saturday before the clocks go forward, another 
 ]
 KINDS = {"t.a": (-50.0, 200.0), "t.b": (-50.0, 200.0), "u.c": (-50.0, 200.0)}
 SENSORS = ["s1", "s2", "s10", "m1"]
-GAPS = [0, 1, 999, 1000, 1001, 2000, 4999, 5000, 10_000, 29_999, 30_000, 59_999, 60_000, 60_001, 120_000, 300_000, 600_000, 1_800_000, 3_600_000, 7_200_000]
-PLACES = [None, (1_000_000, 1_000_000), (1_000_500, 1_000_500), (1_001_000, 1_000_700), (1_002_500, 1_001_000), (1_009_000, 1_009_000)]
+GAPS = [
+    0,
+    1,
+    999,
+    1000,
+    1001,
+    2000,
+    4999,
+    5000,
+    10_000,
+    29_999,
+    30_000,
+    59_999,
+    60_000,
+    60_001,
+    120_000,
+    300_000,
+    600_000,
+    1_800_000,
+    3_600_000,
+    7_200_000,
+]
+PLACES = [
+    None,
+    (1_000_000, 1_000_000),
+    (1_000_500, 1_000_500),
+    (1_001_000, 1_000_700),
+    (1_002_500, 1_001_000),
+    (1_009_000, 1_009_000),
+]
 DURATIONS = ["1s", "5s", "10s", "30s", "1m", "2m"]
 EXPRESSIONS = [
-    'attrs.mode != "calibration"', "v > 1 || attrs.x == null", 'inside("z1")', 'outside("z2") && v >= 0', "attrs.x + 1 > 2",
-    'sensor in ["s1", "m1"]', 'starts_with(sensor, "s")', "hour() < 22 ? true : v > 3", "weekday() == 1 || weekday() > 5",
-    'has(attrs.mode) && ends_with(attrs.mode, "n")', "!(attrs.flag == true)", "attrs.flag || v > 2", "lon > 0.1 && lat <= 0.10007",
-    "attrs.mode < \"c\" || attrs.x in [1, 2, \"two\", null]", "kind == \"t.a\" || v % 2 == 0", "-v < 0",
+    'attrs.mode != "calibration"',
+    "v > 1 || attrs.x == null",
+    'inside("z1")',
+    'outside("z2") && v >= 0',
+    "attrs.x + 1 > 2",
+    'sensor in ["s1", "m1"]',
+    'starts_with(sensor, "s")',
+    "hour() < 22 ? true : v > 3",
+    "weekday() == 1 || weekday() > 5",
+    'has(attrs.mode) && ends_with(attrs.mode, "n")',
+    "!(attrs.flag == true)",
+    "attrs.flag || v > 2",
+    "lon > 0.1 && lat <= 0.10007",
+    'attrs.mode < "c" || attrs.x in [1, 2, "two", null]',
+    'kind == "t.a" || v % 2 == 0',
+    "-v < 0",
 ]
-MEASURES = ["v * 2", "v + attrs.x", "abs(v - 5)", "v / attrs.x", "v + v / 3", "v + v / 128", "max(v, attrs.x)", "v > 4", "attrs.flag ? v : 0", "min(v, 6, 8)", "v % 4"]
+MEASURES = [
+    "v * 2",
+    "v + attrs.x",
+    "abs(v - 5)",
+    "v / attrs.x",
+    "v + v / 3",
+    "v + v / 128",
+    "max(v, attrs.x)",
+    "v > 4",
+    "attrs.flag ? v : 0",
+    "min(v, 6, 8)",
+    "v % 4",
+]
 
 
 def square(x: int, y: int, size: int) -> list[tuple[int, int]]:
     return [(x, y), (x + size, y), (x + size, y + size), (x, y + size)]
 
 
-GRIDS = [(f"330102001001{i:03d}", [square(1_000_000 + 1000 * (i % 3), 1_000_000 + 1000 * (i // 3), 1000)]) for i in range(6)]
-ZONES = {"z1": [[square(1_000_000, 1_000_000, 500)]], "z2": [[square(1_000_500, 1_000_200, 3000), square(1_001_000, 1_000_500, 800)]]}
+GRIDS = [
+    (f"330102001001{i:03d}", [square(1_000_000 + 1000 * (i % 3), 1_000_000 + 1000 * (i // 3), 1000)]) for i in range(6)
+]
+ZONES = {
+    "z1": [[square(1_000_000, 1_000_000, 500)]],
+    "z2": [[square(1_000_500, 1_000_200, 3000), square(1_001_000, 1_000_500, 800)]],
+}
 
 
 @dataclass(frozen=True, repr=False)
@@ -79,7 +137,17 @@ def levels(dice: Random) -> dict[str, Any]:
 def schedule(dice: Random) -> dict[str, Any]:
     spans = []
     for _ in range(dice.randint(1, 2)):
-        start, end = dice.choice([("20:30", "06:00"), ("20:00", "20:27"), ("00:00", "24:00"), ("22:00", "02:30"), ("00:00", "04:30"), ("08:00", "21:00"), ("20:00", "22:00")])
+        start, end = dice.choice(
+            [
+                ("20:30", "06:00"),
+                ("20:00", "20:27"),
+                ("00:00", "24:00"),
+                ("22:00", "02:30"),
+                ("00:00", "04:30"),
+                ("08:00", "21:00"),
+                ("20:00", "22:00"),
+            ]
+        )
         span: dict[str, Any] = {"from": start, "to": end}
         if dice.randint(0, 3) == 0:
             span["days"] = dice.choice([["mon"], ["mon", "tue", "sun"], ["sat", "sun"]])
@@ -92,7 +160,10 @@ def schedule(dice: Random) -> dict[str, Any]:
 
 def rules(dice: Random, name: str) -> dict[str, Any]:
     rule: dict[str, Any] = {
-        "id": name, "version": dice.randint(1, 2), "title": "试验", "source": "test",
+        "id": name,
+        "version": dice.randint(1, 2),
+        "title": "试验",
+        "source": "test",
         "reads": dice.choice(["t.a", "t.*", ["t.b", "u.c"], ["t.a", "u.*"]]),
     }
     if dice.randint(0, 7) == 0:
@@ -108,7 +179,17 @@ def rules(dice: Random, name: str) -> dict[str, Any]:
         rule["measure"] = dice.choice(MEASURES)
     if dice.randint(0, picky) == 0:
         agg = dice.choice(["sum", "count", "mean", "min", "max", "delta", "rate"])
-        rule["window"] = {"agg": agg, **dice.choice([{"over": "1m"}, {"over": "30s", "step": "10s"}, {"over": "10m", "step": "1m"}, {"over": "3h", "step": "5m"}])}
+        rule["window"] = {
+            "agg": agg,
+            **dice.choice(
+                [
+                    {"over": "1m"},
+                    {"over": "30s", "step": "10s"},
+                    {"over": "10m", "step": "1m"},
+                    {"over": "3h", "step": "5m"},
+                ]
+            ),
+        }
         if agg in ("sum", "mean", "count") and dice.randint(0, 1):
             rule["measure"] = "v > 4" if agg == "count" else dice.choice(["v + v / 3", "v + v / 128"])
     if scheduled:
@@ -136,13 +217,22 @@ def plans(dice: Random, before: dict[str, Any] | None = None) -> dict[str, Any]:
         new["since"] = row.get("since", dice.choice([None, None, 0, 30_000]) if before is None else None)
         registry.append(new)
     return {
-        "rules": chosen, "registry": registry, "kinds": KINDS, "grids": GRIDS, "zones": ZONES,
+        "rules": chosen,
+        "registry": registry,
+        "kinds": KINDS,
+        "grids": GRIDS,
+        "zones": ZONES,
         "tz": dice.choice(["Asia/Shanghai", "Europe/Berlin"]) if before is None else before["tz"],
-        "max_delay": max_delay, "max_age": 7 * DAY,
+        "max_delay": max_delay,
+        "max_age": 7 * DAY,
     }
 
 
-WHATS = ["reading"] * 12 + ["tick"] * 2 + ["late", "same", "stale", "future", "frame", "lines", "bad", "lag", "jump", "border"]
+WHATS = (
+    ["reading"] * 12
+    + ["tick"] * 2
+    + ["late", "same", "stale", "future", "frame", "lines", "bad", "lag", "jump", "border"]
+)
 
 
 def story(seed: int, length: int, offline: bool) -> Story:
@@ -249,13 +339,18 @@ def log_of(story: Story, digests: list[str]) -> list[tuple[int, int | None, byte
         elif what == "bad":
             log.add(now, {**reading, **[{"v": "9"}, {"t": 0.5}, {"crs": "wgs"}, {"v": 201}][bits % 4]})
         elif what in ("frame", "lines"):
-            mixed = [{**reading, "t": event - back, "sensor": who} for who, back in ((sensor, 1000), ("s2", 0), (sensor, 0), ("s1", 2000))]
+            mixed = [
+                {**reading, "t": event - back, "sensor": who}
+                for who, back in ((sensor, 1000), ("s2", 0), (sensor, 0), ("s1", 2000))
+            ]
             odd = {"kind": "tick", "t": now} if bits % 2 else {**reading, "kind": "no.such"}
             log.add(now, mixed[0], odd, *mixed[1:], form="array" if what == "frame" else "lines")
         elif what == "jump":
             log.add(now + [-3_600_000, 200_000, 7 * DAY + 1][bits % 3], reading)
         else:
-            shift = {"late": -1 - gap, "stale": -7 * DAY - bits % 2, "future": 300_000 + bits % 2, "same": 0}.get(what, 0)
+            shift = {"late": -1 - gap, "stale": -7 * DAY - bits % 2, "future": 300_000 + bits % 2, "same": 0}.get(
+                what, 0
+            )
             log.add(now, {**reading, "t": spelled(event + shift, bits)}, form="spread" if bits % 13 == 0 else "one")
             if what == "same":
                 log.add(now, {**reading, "v": 1})

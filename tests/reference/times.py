@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import datetime, timedelta, timezone
-from functools import lru_cache
+from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -15,7 +15,7 @@ HOUR = 3_600_000
 LOOKED_AHEAD_MS = 9 * 24 * HOUR
 
 
-@lru_cache(maxsize=None)
+@cache
 def duration(text: str) -> int:
     found = re.fullmatch(r"(\d+)(ms|s|m|h|d)", text)
     assert found, text
@@ -38,10 +38,10 @@ def spoken(text: Any) -> int | None:
             return None
         ahead = timedelta(hours=hours, minutes=minutes) * (-1 if zone[0] == "-" else 1)
     try:
-        stamp = datetime.fromisoformat(f"{found.group(1)}T{found.group(2)}").replace(tzinfo=timezone.utc)
+        stamp = datetime.fromisoformat(f"{found.group(1)}T{found.group(2)}").replace(tzinfo=UTC)
     except ValueError:
         return None
-    whole = stamp - datetime(1970, 1, 1, tzinfo=timezone.utc) - ahead
+    whole = stamp - datetime(1970, 1, 1, tzinfo=UTC) - ahead
     return whole // timedelta(milliseconds=1) + int((found.group(3) or "0").ljust(3, "0")[:3])
 
 
@@ -56,7 +56,7 @@ def next_end(schedule: dict[str, Any], tz: str, t: int) -> int | None:
     return _next_end(json.dumps(schedule), tz, after)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _active(schedule_text: str, tz: str, minute: int) -> bool:
     schedule = json.loads(schedule_text)
     local = _local(schedule.get("tz", tz), minute)
@@ -72,19 +72,23 @@ def _active(schedule_text: str, tz: str, minute: int) -> bool:
     return inside == ("active" in schedule)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _next_end(schedule_text: str, tz: str, after: int) -> int | None:
     """Try each minute at which the clock shows a border of a span, midnight, or something else than a minute more."""
     schedule = json.loads(schedule_text)
     zone = schedule.get("tz", tz)
-    shown = {_minutes(span[end]) % 1440 for span in schedule.get("active") or schedule.get("inactive") for end in ("from", "to")}
+    shown = {
+        _minutes(span[end]) % 1440
+        for span in schedule.get("active") or schedule.get("inactive")
+        for end in ("from", "to")
+    }
     for minute in _minutes_that_matter(zone, tuple(sorted(shown | {0})), after // 60):
         if minute >= after and _active(schedule_text, tz, minute - 1) and not _active(schedule_text, tz, minute):
             return minute * 60_000
     return None
 
 
-@lru_cache(maxsize=None)
+@cache
 def _minutes_that_matter(zone: str, shown: tuple[int, ...], hour: int) -> list[int]:
     """List those of nine days from an hour of UTC on; the clock changes at whole hours of UTC only."""
     out = []
@@ -95,7 +99,7 @@ def _minutes_that_matter(zone: str, shown: tuple[int, ...], hour: int) -> list[i
     return sorted(set(out))
 
 
-@lru_cache(maxsize=None)
+@cache
 def _local(zone: str, minute: int) -> datetime:
     return datetime.fromtimestamp(60 * minute, ZoneInfo(zone))
 
