@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from functools import cache
 from typing import Any, TypeVar, cast
 
 from numba import njit
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+@cache
+def warn_uncached() -> None:
+    """Say, once in a process, that compiled code cannot be kept."""
+    said = "code is compiled anew at each start: set NUMBA_CACHE_DIR to a folder that can be written"
+    warnings.warn(said, stacklevel=2)
 
 
 def compiled(signature: str, **options: Any) -> Callable[[F], F]:
@@ -23,7 +31,7 @@ def compiled(signature: str, **options: Any) -> Callable[[F], F]:
         except RuntimeError as error:
             if "cannot cache" not in str(error):
                 raise
-            warnings.warn(f"compiling {function.__name__} without a cache: {error}; set NUMBA_CACHE_DIR", stacklevel=2)
+            warn_uncached()
             return cast(F, njit(signature, nogil=True, **options)(function))
 
     return build

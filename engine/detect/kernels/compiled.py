@@ -7,7 +7,6 @@ fifths of the time of a window.
 from __future__ import annotations
 
 import hashlib
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -15,6 +14,8 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import numba
+
+from geo.compiled import warn_uncached
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -60,8 +61,7 @@ def compiled(signature: object, *, _nrt: bool = False) -> Callable[[F], F]:
         except RuntimeError as error:
             if "cannot cache" not in str(error):
                 raise
-            said = "compiled without a cache; set NUMBA_CACHE_DIR to a folder that can be written"
-            warnings.warn(f"{function.__name__} is {said}", stacklevel=2)
+            warn_uncached()
             built = njit(signature, nogil=True, _nrt=_nrt)(function)
         return built
 
