@@ -59,6 +59,7 @@ DURATIONS = ["1s", "5s", "10s", "30s", "1m", "2m"]
 EXPRESSIONS = [
     'attrs.mode != "calibration"',
     "v > 1 || attrs.x == null",
+    "v * 1e308 > 1",
     'inside("z1")',
     'outside("z2") && v >= 0',
     "attrs.x + 1 > 2",
@@ -86,6 +87,14 @@ MEASURES = [
     "attrs.flag ? v : 0",
     "min(v, 6, 8)",
     "v % 4",
+]
+
+WINDOWS = [
+    {"over": "1m"},
+    {"over": "5s", "step": "1s"},
+    {"over": "30s", "step": "10s"},
+    {"over": "2m", "step": "1m"},
+    {"over": "3h", "step": "5m"},
 ]
 
 
@@ -177,19 +186,9 @@ def rules(dice: Random, name: str) -> dict[str, Any]:
         rule["where"] = dice.choice(EXPRESSIONS)
     if dice.randint(0, picky) == 0:
         rule["measure"] = dice.choice(MEASURES)
-    if dice.randint(0, picky) == 0:
+    if dice.randint(0, 3 if scheduled else 1) == 0:
         agg = dice.choice(["sum", "count", "mean", "min", "max", "delta", "rate"])
-        rule["window"] = {
-            "agg": agg,
-            **dice.choice(
-                [
-                    {"over": "1m"},
-                    {"over": "30s", "step": "10s"},
-                    {"over": "10m", "step": "1m"},
-                    {"over": "3h", "step": "5m"},
-                ]
-            ),
-        }
+        rule["window"] = {"agg": agg, **dice.choice(WINDOWS)}
         if agg in ("sum", "mean", "count") and dice.randint(0, 1):
             rule["measure"] = "v > 4" if agg == "count" else dice.choice(["v + v / 3", "v + v / 128"])
     if scheduled:
@@ -231,7 +230,7 @@ def plans(dice: Random, before: dict[str, Any] | None = None) -> dict[str, Any]:
 WHATS = (
     ["reading"] * 12
     + ["tick"] * 2
-    + ["late", "same", "stale", "future", "frame", "lines", "bad", "lag", "jump", "border"]
+    + ["late", "same", "stale", "future", "frame", "lines", "bad", "lag", "jump", "border", "burst"]
 )
 
 
@@ -315,6 +314,27 @@ def border(story: Story, now: int, bits: int) -> int:
     return now if end is None or end - now > DAY else max(now, end - ahead)
 
 
+def windowed(story: Story, bits: int) -> dict[str, Any] | None:
+    rules = [rule for rule in story.plans[0]["rules"] if "window" in rule]
+    return rules[bits % len(rules)] if rules else None
+
+
+def burst_kind(story: Story, bits: int) -> str:
+    rule = windowed(story, bits)
+    return "t.b" if rule and rule["reads"] == ["t.b", "u.c"] else "t.a"
+
+
+def burst(story: Story, now: int, bits: int) -> list[tuple[int, float]]:
+    """Readings of one sensor just at the borders of the panes of a window: how long to wait for each, and its value."""
+    rule = windowed(story, bits)
+    if rule is None:
+        return [(0, 3)]
+    over = duration(rule["window"]["over"])
+    step = duration(rule["window"]["step"]) if "step" in rule["window"] else max(over // 60, 1000)
+    to_border, last_pane = -now % step, over - step - 1
+    return [(to_border, 9), (last_pane, 4), (1, 1), (step - 1, 6), (1, 2), (step, 3), (over, bits % 10)]
+
+
 def log_of(story: Story, digests: list[str]) -> list[tuple[int, int | None, bytes]]:
     """Turn the steps to records; the first names the first plan."""
     log, now, last, turn = Log(story.offline), story.base, story.base, 0
@@ -345,6 +365,10 @@ def log_of(story: Story, digests: list[str]) -> list[tuple[int, int | None, byte
             ]
             odd = {"kind": "tick", "t": now} if bits % 2 else {**reading, "kind": "no.such"}
             log.add(now, mixed[0], odd, *mixed[1:], form="array" if what == "frame" else "lines")
+        elif what == "burst":
+            for wait, value in burst(story, now, bits):
+                now += wait
+                log.add(now, {**reading, "t": now, "kind": burst_kind(story, bits), "v": value})
         elif what == "jump":
             log.add(now + [-3_600_000, 200_000, 7 * DAY + 1][bits % 3], reading)
         else:
