@@ -314,25 +314,31 @@ def border(story: Story, now: int, bits: int) -> int:
     return now if end is None or end - now > DAY else max(now, end - ahead)
 
 
-def windowed(story: Story, bits: int) -> dict[str, Any] | None:
-    rules = [rule for rule in story.plans[0]["rules"] if "window" in rule]
-    return rules[bits % len(rules)] if rules else None
+def burst(story: Story, now: int, bits: int) -> list[tuple[str, int, float]]:
+    """Readings of one sensor where a window or a hold turns: the kind, how long to wait for each, and its value."""
+    rules = [rule for rule in story.plans[0]["rules"] if "window" in rule or "clear_for" in rule]
+    if not rules:
+        return [("t.a", 0, 3)]
+    rule = rules[bits % len(rules)]
+    kind = "t.b" if rule["reads"] == ["t.b", "u.c"] else "t.a"
+    at = panes(rule["window"], now, bits) if "window" in rule else zigzag(rule)
+    return [(kind, wait, value) for wait, value in at]
 
 
-def burst_kind(story: Story, bits: int) -> str:
-    rule = windowed(story, bits)
-    return "t.b" if rule and rule["reads"] == ["t.b", "u.c"] else "t.a"
-
-
-def burst(story: Story, now: int, bits: int) -> list[tuple[int, float]]:
-    """Readings of one sensor just at the borders of the panes of a window: how long to wait for each, and its value."""
-    rule = windowed(story, bits)
-    if rule is None:
-        return [(0, 3)]
-    over = duration(rule["window"]["over"])
-    step = duration(rule["window"]["step"]) if "step" in rule["window"] else max(over // 60, 1000)
+def panes(window: dict[str, str], now: int, bits: int) -> list[tuple[int, float]]:
+    """Just before and at the borders of panes."""
+    over = duration(window["over"])
+    step = duration(window["step"]) if "step" in window else max(over // 60, 1000)
     to_border, last_pane = -now % step, over - step - 1
     return [(to_border, 9), (last_pane, 4), (1, 1), (step - 1, 6), (1, 2), (step, 3), (over, bits % 10)]
+
+
+def zigzag(rule: dict[str, Any]) -> list[tuple[int, float]]:
+    """A raise, down for a moment, up to the top, down again until `clear_for` would be over since the first time."""
+    up = ">" in next(iter(rule["levels"].values()))["set"]
+    hold = duration(rule["clear_for"])
+    values = (3, 0, 20, 0, 0, 0) if up else (7, 20, 0, 20, 20, 20)
+    return list(zip((1000, 1000, 1000, max(hold - 1000, 1), 999, 1), values, strict=True))
 
 
 def log_of(story: Story, digests: list[str]) -> list[tuple[int, int | None, bytes]]:
@@ -366,9 +372,9 @@ def log_of(story: Story, digests: list[str]) -> list[tuple[int, int | None, byte
             odd = {"kind": "tick", "t": now} if bits % 2 else {**reading, "kind": "no.such"}
             log.add(now, mixed[0], odd, *mixed[1:], form="array" if what == "frame" else "lines")
         elif what == "burst":
-            for wait, value in burst(story, now, bits):
+            for of_kind, wait, value in burst(story, now, bits):
                 now += wait
-                log.add(now, {**reading, "t": now, "kind": burst_kind(story, bits), "v": value})
+                log.add(now, {**reading, "t": now, "kind": of_kind, "v": value})
         elif what == "jump":
             log.add(now + [-3_600_000, 200_000, 7 * DAY + 1][bits % 3], reading)
         else:
