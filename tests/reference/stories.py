@@ -72,7 +72,7 @@ EXPRESSIONS = [
     "attrs.flag || v > 2",
     "lon > 0.1 && lat <= 0.10007",
     'attrs.mode < "c" || attrs.x in [1, 2, "two", null]',
-    'kind == "t.a" || v % 2 == 0',
+    'kind == "t.a" || (v - 8) % 3 == -2',
     "-v < 0",
 ]
 MEASURES = [
@@ -86,7 +86,7 @@ MEASURES = [
     "v > 4",
     "attrs.flag ? v : 0",
     "min(v, 6, 8)",
-    "v % 4",
+    "(v - 6) % 4 + 5",
 ]
 
 WINDOWS = [
@@ -230,7 +230,7 @@ def plans(dice: Random, before: dict[str, Any] | None = None) -> dict[str, Any]:
 WHATS = (
     ["reading"] * 12
     + ["tick"] * 2
-    + ["late", "same", "stale", "future", "frame", "lines", "bad", "lag", "jump", "border", "burst"]
+    + ["late", "same", "stale", "future", "frame", "lines", "bad", "lag", "backfill", "jump", "border", "burst"]
 )
 
 
@@ -352,7 +352,7 @@ def log_of(story: Story, digests: list[str]) -> list[tuple[int, int | None, byte
         now += gap
         if what == "border":
             now = border(story, now, bits)
-        event = now if what != "lag" else now - [0, 500, 5000, 29_999][bits % 4]
+        event = now if what != "lag" else now - [500, 5000, 29_999, 59_999, 299_999][bits % 5]
         reading = observed(sensor, kind, event, half, bits, place)
         if what == "tick":  # now and then behind the log, or just when what waits longest may go
             now = max(now, last + story.plans[0]["max_delay"]) if bits % 4 == 0 else now
@@ -371,6 +371,12 @@ def log_of(story: Story, digests: list[str]) -> list[tuple[int, int | None, byte
             ]
             odd = {"kind": "tick", "t": now} if bits % 2 else {**reading, "kind": "no.such"}
             log.add(now, mixed[0], odd, *mixed[1:], form="array" if what == "frame" else "lines")
+        elif what == "backfill":  # a sensor speaks, falls silent, and tells later what it saw soon after
+            log.add(now, reading)
+            late = [500, 4999, 29_999, 59_999][bits % 4]
+            now += 200_000
+            log.add(now, {"kind": "tick", "t": now})
+            log.add(now, {**reading, "t": event + late, "v": bits % 10})
         elif what == "burst":
             for of_kind, wait, value in burst(story, now, bits):
                 now += wait
