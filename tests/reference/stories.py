@@ -71,7 +71,7 @@ EXPRESSIONS = [
     "!(attrs.flag == true)",
     "attrs.flag || v > 2",
     "lon > 0.1 && lat <= 0.10007",
-    'attrs.mode < "c" || attrs.x in [1, 2, "two", null]',
+    'attrs.mode < "rum" || attrs.x in [1, 2, "two", null]',
     'kind == "t.a" || (v - 8) % 3 == -2',
     "-v < 0",
 ]
