@@ -29,7 +29,9 @@ Port = Annotated[int, msgspec.Meta(ge=0, le=65_535)]
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Every setting with its default. Paths are relative to the working folder; empty: not given.
 
-    Without registry, grids and zones the shipped city is used; without rules the shipped rules.
+    Without registry, grids and zones the shipped city is used; without rules the shipped rules. `broker` is a list of
+    host:port with commas, `database` a URL of SQLAlchemy (postgresql+psycopg://…), `name` that of this worker,
+    `webhooks` a file of destinations.
     """
 
     data: str = "data"
@@ -52,6 +54,22 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     retention_size: Size = "20GiB"
     queue_size: Size = "64MiB"
     backlog_size: Size = "512MiB"
+    broker: str = ""
+    kafka_security: Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"] = "plaintext"
+    kafka_ca: str = ""
+    kafka_cert: str = ""
+    kafka_key: str = ""
+    kafka_sasl: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    kafka_user: str = ""
+    kafka_password: str = ""
+    database: str = ""
+    name: str = ""
+    group: str = "tongguan"
+    partitions: Annotated[int, msgspec.Meta(ge=1, le=1_024)] = 32
+    replication: Annotated[int, msgspec.Meta(ge=1, le=9)] = 3
+    single_node: bool = False
+    checkpoint_every: Duration = "5s"
+    webhooks: str = ""
 
 
 FIELDS = {field.name: field for field in msgspec.structs.fields(Config)}
