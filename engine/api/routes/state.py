@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 from fastapi import APIRouter, Request, Response
+from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -15,7 +16,7 @@ from engine.api.gate import Gate
 from engine.api.guard import actor, desk
 from engine.api.metrics import exposition
 from engine.api.problems import answer
-from engine.api.services import Health, Services
+from engine.api.services import Health, Services, Settings
 
 PLAIN = {"cache-control": "no-store"}
 
@@ -35,9 +36,9 @@ def ready_answer(health: Health) -> Response:
     return Response(body, 200 if ready else 503, PLAIN, "application/json")
 
 
-def metrics_answer(services: Services) -> Response:
+def metrics_answer(registry: CollectorRegistry) -> Response:
     """Return the metrics as text."""
-    body, content_type = exposition(services.registry)
+    body, content_type = exposition(registry)
     return Response(body, headers={**PLAIN, "content-type": content_type})
 
 
@@ -57,7 +58,7 @@ def add_routes(router: APIRouter) -> None:
     @router.get("/metrics", tags=["state"], response_class=Response)
     def metrics(request: Request) -> Response:
         """Prometheus metrics; open to this machine, else for admin and auditor."""
-        return metrics_answer(desk(request).services)
+        return metrics_answer(desk(request).services.registry)
 
     @router.get("/api/v1/status", tags=["state"])
     def status(request: Request) -> dict[str, Any]:
@@ -85,12 +86,17 @@ def add_routes(router: APIRouter) -> None:
 
 def metrics_app(services: Services) -> Starlette:
     """Return the small app for the listener of metrics and health (loopback, 9464); nobody signs in there."""
+    return health_app(services.registry, services.health, services.settings)
+
+
+def health_app(registry: CollectorRegistry, health: Health, settings: Settings) -> Starlette:
+    """Return the same for a process that has no API of its own: a worker, a bridge."""
     return Starlette(
         routes=[
-            Route("/metrics", lambda _request: metrics_answer(services), methods=["GET"]),
-            Route("/healthz", lambda _request: health_answer(services.health), methods=["GET"]),
-            Route("/readyz", lambda _request: ready_answer(services.health), methods=["GET"]),
+            Route("/metrics", lambda _request: metrics_answer(registry), methods=["GET"]),
+            Route("/healthz", lambda _request: health_answer(health), methods=["GET"]),
+            Route("/readyz", lambda _request: ready_answer(health), methods=["GET"]),
         ],
-        middleware=[Middleware(Gate, settings=services.settings)],
+        middleware=[Middleware(Gate, settings=settings)],
         exception_handlers={HTTPException: answer, Exception: answer},
     )
