@@ -18,6 +18,8 @@ COMMANDS: Final = {
     "geo": ("geo:app", "Unit grids, zones, coordinate systems."),
     "journal": ("run:journal", "The log of an embedded engine."),
     "quarantine": ("run:quarantine", "Readings that were rejected."),
+    "gap": ("gap:app", "What is passed over knowingly: damaged or lost parts of the log."),
+    "bridge": ("bridge:bridge", "Readings that come over MQTT, brought into the log."),
     "token": ("tokens:app", "Who may call the API."),
     "db": ("tokens:db", "The tables of the case store."),
 }

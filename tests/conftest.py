@@ -10,16 +10,30 @@ from __future__ import annotations
 import os
 import shutil
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.parts import postgres
+from tests.parts.mqtt import mosquitto
+from tests.parts.postgres import database, postgres_server
+
+__all__ = ["database", "mosquitto", "postgres_server"]
+
 PARTS = {
+    "amtool": "Alertmanager's routes, by its own tool",
     "chromium": "the page in a real browser",
+    "mosquitto": "readings over MQTT",
+    "postgres": "the case store on a database server",
+    "prometheus": "dashboards tried on a running Prometheus",
+    "prometheus-alertmanager": "alerts that come back in",
     "promtool": "metrics judged by Prometheus",
     "strace": "the order of writes and fsyncs, seen from outside",
 }
+FOUND: dict[str, Callable[[], bool]] = {"postgres": postgres.found}
+"""How to see whether a part is there, where looking for a program of that name does not tell."""
 ROOT = Path(__file__).parent
 
 settings.register_profile(
@@ -49,7 +63,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         part = mark.args[0]
         if part not in PARTS:
             pytest.fail(f"unknown part {part!r}; known are {', '.join(PARTS)}")
-        if shutil.which(part) is None:
+        if not (FOUND[part]() if part in FOUND else shutil.which(part) is not None):
             said = f"{part} is not installed ({PARTS[part]}); `make test-setup` says how"
             if required(part):
                 pytest.fail(f"TONGGUAN_REQUIRE demands it: {said}")

@@ -15,7 +15,9 @@ from engine.runtime.errors import ConfigFault
 
 PREFIX = "TONGGUAN_"
 FILE = "tongguan.toml"
-NOT_SETTINGS = frozenset({"CONFIG", "CRASH_AT", "REQUIRE", "EXAMPLES", "KILLS", "TOKEN", "URL"})
+NOT_SETTINGS = frozenset(
+    {"CONFIG", "CRASH_AT", "POISON_AT", "REQUIRE", "EXAMPLES", "KILLS", "TOKEN", "URL", "TEST_KAFKA", "TEST_POSTGRES"}
+)
 """TONGGUAN_ variables that tests and clients read; they are no settings of the engine."""
 
 _UNITS_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
@@ -70,6 +72,11 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     single_node: bool = False
     checkpoint_every: Duration = "5s"
     webhooks: str = ""
+    mqtt_user: str = ""
+    mqtt_password: str = ""
+    mqtt_ca: str = ""
+    mqtt_cert: str = ""
+    mqtt_key: str = ""
 
 
 FIELDS = {field.name: field for field in msgspec.structs.fields(Config)}

@@ -1,0 +1,1 @@
+"""Readings that come over MQTT, brought into the log."""

@@ -1,0 +1,136 @@
+"""The bridge: what comes over MQTT goes to the log, or onto disk while the log is away; then it is acknowledged.
+
+As long as the spool is empty, messages go straight to the log. When the log does not take them they go behind what
+waits on disk, and a second task brings that over in order. With no room on disk nothing is acknowledged any more: the
+broker keeps the messages. At-least-once throughout; detect drops what comes twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from engine.runtime.bridge.payloads import Message
+from engine.runtime.bridge.sinks import Away, Sent, Sink
+from engine.runtime.bridge.source import Source
+from engine.runtime.bridge.spool import Spool
+from engine.runtime.errors import DiskFull, LogFailed, Overloaded
+
+_log = logging.getLogger("tongguan.bridge")
+RETRY_S = 1.0
+LONGEST_PAUSE_S = 30.0
+
+
+@dataclass(slots=True)
+class Figures:
+    """What the bridge has done since its start, and what holds it up now (null: nothing does)."""
+
+    messages: int = 0
+    acknowledged: int = 0
+    readings: int = 0
+    refused: int = 0
+    log_away: str | None = None
+    no_room: str | None = None
+
+
+class Bridge:
+    """One source, one sink, one spool between them."""
+
+    def __init__(self, source: Source, sink: Sink, spool: Spool) -> None:
+        self.source = source
+        self.spool = spool
+        self.figures = Figures()
+        self._sink = sink
+
+    async def run(self, ended: asyncio.Event) -> None:
+        """Bridge until `ended` is set. Raises what neither side gets over by itself."""
+        tasks = [asyncio.create_task(work, name=name) for name, work in (
+            ("receive", self._receive()), ("forward", self._forward()), ("end", ended.wait()),
+        )]  # fmt: skip
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self._sink.close()
+
+    async def _receive(self) -> None:
+        async for batch in self.source.batches():
+            self.figures.messages += len(batch.messages)
+            await self._make_safe(batch.messages)
+            batch.acknowledge()
+            self.figures.acknowledged += len(batch.messages)
+
+    async def _make_safe(self, messages: Sequence[Message]) -> None:
+        """Return once the log or the disk has the messages."""
+        while True:
+            if not self.spool.messages and await self._straight(messages):
+                break
+            try:
+                await self.spool.append(messages)
+                break
+            except (Overloaded, DiskFull, LogFailed) as fault:
+                self._held_up(str(fault))
+            await asyncio.sleep(RETRY_S)
+        if self.figures.no_room:
+            _log.warning("there is room again: messages are acknowledged again")
+            self.figures.no_room = None
+
+    async def _straight(self, messages: Sequence[Message]) -> bool:
+        try:
+            await self._keep(await self._sink.send(messages))
+        except Away as away:
+            self._away(str(away))
+            return False
+        self._back()
+        return True
+
+    async def _forward(self) -> None:
+        pause_s = RETRY_S
+        while True:
+            messages, position = await self.spool.waiting()
+            try:
+                sent = await self._sink.send(messages)
+                await self._keep(sent)
+            except Away as away:
+                self._away(str(away))
+                await asyncio.sleep(away.retry_after_s or pause_s)
+                pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
+                continue
+            pause_s = RETRY_S
+            self._back()
+            await self.spool.sent(position)
+
+    async def _keep(self, sent: Sent) -> None:
+        """Count what is durable; what was refused for good is kept in the spool's file, and said."""
+        self.figures.readings += sent.readings
+        while sent.refused:
+            try:
+                await self.spool.keep_refused(sent.refused)
+                break
+            except (DiskFull, LogFailed) as fault:
+                self._held_up(str(fault))
+                await asyncio.sleep(RETRY_S)
+        self.figures.refused += len(sent.refused)
+        for reason, text in sent.refused[:3]:
+            _log.error("refused (%s), kept in the spool: %r", reason, text[:200])
+
+    def _away(self, reason: str) -> None:
+        if self.figures.log_away is None:
+            _log.warning("the log is away (%s): messages are kept on disk", reason)
+        self.figures.log_away = reason
+
+    def _back(self) -> None:
+        if self.figures.log_away is not None:
+            _log.warning("the log takes readings again; %d messages wait on disk", self.spool.messages)
+            self.figures.log_away = None
+
+    def _held_up(self, reason: str) -> None:
+        if self.figures.no_room is None:
+            _log.error("no room (%s): nothing is acknowledged, the MQTT broker keeps the messages", reason)
+        self.figures.no_room = reason
