@@ -62,8 +62,8 @@ def files(readings: int, seed: int, cache: Path = CACHE) -> Files:
     if not made.readings.exists():
         partial = made.readings.with_suffix(".part")
         with partial.open("wb") as file:
-            for text in chunks(place, readings, seed):
-                file.write(text)
+            for chunk in chunks(place, readings, seed):
+                file.write(chunk.text)
         partial.rename(made.readings)
     return made
 
@@ -81,7 +81,15 @@ class Texts(NamedTuple):
         return cls(np.frombuffer(b"".join(pieces) or b"\0", np.uint8), start)
 
 
-def chunks(place: Town, readings: int, seed: int) -> Iterator[memoryview]:
+class Chunk(NamedTuple):
+    """Readings as lines; `sensor[i]` is who speaks in line `i`, `number[i]` which reading of all it is."""
+
+    text: memoryview
+    sensor: Int64
+    number: Int64
+
+
+def chunks(place: Town, readings: int, seed: int, odd_per_mille: int = ODD_PER_MILLE) -> Iterator[Chunk]:
     """Write the readings, `CHUNK` at a time."""
     heads = Texts.of(
         [
@@ -97,21 +105,21 @@ def chunks(place: Town, readings: int, seed: int) -> Iterator[memoryview]:
         ]
     )
     orders = np.random.default_rng([seed, 4])
-    order = np.concatenate([orders.permutation(SENSORS) for _ in range(-(-readings // SENSORS))])
     for first in range(0, readings, CHUNK):
         random = np.random.default_rng([seed, 5, first])
         number = np.arange(first, min(first + CHUNK, readings))
-        sensor = order[number].astype(np.int64)
+        minutes = -(-len(number) // SENSORS)
+        sensor = np.concatenate([orders.permutation(SENSORS) for _ in range(minutes)])[: len(number)]
         t = BEGIN_MS + number * MINUTE_MS // SENSORS + random.integers(-JITTER_MS, JITTER_MS, len(number))
         v = _values(place, sensor, number // SENSORS, random)
         battery, rssi = random.integers(5, 100, len(number)), random.integers(40, 110, len(number))
         shape = np.where(
-            random.integers(0, 1000, len(number)) < ODD_PER_MILLE, random.integers(0, len(odd.SHAPES), len(number)), -1
+            random.integers(0, 1000, len(number)) < odd_per_mille, random.integers(0, len(odd.SHAPES), len(number)), -1
         )
         texts = _odd_texts(place, sensor, t, v, battery, shape)
         out = np.empty(len(number) * _LONGEST, np.uint8)
         used = _write(heads, tails, texts, sensor, t, v, battery, rssi, shape, out)
-        yield out[:used].data
+        yield Chunk(out[:used].data, sensor, number)
 
 
 def _values(place: Town, sensor: Int64, minute: Int64, random: np.random.Generator) -> Int64:

@@ -1,0 +1,1 @@
+"""P2: Kafka to `city.alerts`, side by side with peers."""
