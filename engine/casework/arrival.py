@@ -9,7 +9,7 @@ import msgspec
 from sqlalchemy.exc import SQLAlchemyError
 
 from engine.casework import merging
-from engine.casework.alertlog import Change, Mark, Still, parse
+from engine.casework.alertlog import Change, Item, Mark, Still, parse
 from engine.casework.clerk import Clerk
 from engine.casework.desk import Desk, Episode, short_hash
 from engine.casework.directory import ClearLine, Directory, category
@@ -25,11 +25,15 @@ MAX_TIMERS = 100_000
 
 
 class AlertRecord(NamedTuple):
-    """One record of the alerts log: offset from 1 without gaps, JSON bytes, log time in ms."""
+    """One record of the alerts log: offset from 1 without gaps, JSON bytes, log time in ms.
+
+    With `gap_from` it stands for the offsets from there up to its own, which are lost and were accepted as missing.
+    """
 
     offset: int
     value: bytes
     log_time: int
+    gap_from: int | None = None
 
 
 class Poison(Exception):
@@ -77,9 +81,12 @@ class Arrival:
             except Exception as fault:
                 raise Poison(record.offset, fault) from fault
 
-    def _parsed(self, record: AlertRecord) -> Change | Mark | Still | Unprocessable:
+    def _parsed(self, record: AlertRecord) -> Item | Unprocessable:
         if record.offset in self.poison:
             return Unprocessable("engine_fault", self.poison[record.offset])
+        if record.gap_from is not None:
+            said = record.value.decode(errors="replace")
+            return Unprocessable("gap", f"offsets {record.gap_from} to {record.offset} are missing: {said}")
         try:
             return parse(record.value)
         except Unprocessable as fault:
@@ -110,7 +117,7 @@ class Arrival:
             raise PlanUnknown(short, offset)
         return directory
 
-    def _one(self, record: AlertRecord, item: Change | Mark | Still | Unprocessable) -> None:
+    def _one(self, record: AlertRecord, item: Item | Unprocessable) -> None:
         if isinstance(item, Change):
             self._change(record, item)
         elif isinstance(item, Mark):

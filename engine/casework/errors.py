@@ -6,6 +6,8 @@ CaseworkFault
 │   ├── CursorLost         another writer applied records since this one looked
 │   ├── OffsetGap          the next record is not the one after the cursor
 │   └── PlanUnknown        a change names a plan that is not stored
+├── StoreAway          try again (exit 75): the database does not answer; what was to be done is not done
+├── BadStore           refuse to start: a URL that names no store of ours
 ├── SchemaMismatch     refuse to start: the store is empty, older or newer than this program
 └── Unprocessable      quarantine and go on: one record of the alerts log (reason from a closed set)
 """
@@ -15,6 +17,8 @@ from __future__ import annotations
 
 class CaseworkFault(Exception):
     """Anything that casework refuses or sets aside."""
+
+    exit_code = 1
 
 
 class Refused(CaseworkFault):
@@ -59,6 +63,20 @@ class PlanUnknown(CannotGoOn):
         super().__init__(f"city.alerts: offset {offset}: plan {short} is not stored; store it, then go on")
         self.short = short
         self.offset = offset
+
+
+class StoreAway(CaseworkFault):
+    """The database cannot be reached, was stopped, or did not answer in time."""
+
+    exit_code = 75
+
+    def __init__(self, store: str, cause: Exception) -> None:
+        said = " ".join(str(getattr(cause, "orig", None) or cause).split())
+        super().__init__(f"case store: {store}: {said}")
+
+
+class BadStore(CaseworkFault):
+    """A URL that names neither a PostgreSQL database nor a file."""
 
 
 class SchemaMismatch(CaseworkFault):

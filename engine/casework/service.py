@@ -99,9 +99,11 @@ class Casework:
         """
         seen = self._seen if self._seen is not None else self.cursor()
         fresh = [record for record in records if record.offset > seen]
-        for expected, record in enumerate(fresh, start=seen + 1):
-            if record.offset != expected:
+        expected = seen + 1
+        for record in fresh:
+            if (record.offset if record.gap_from is None else record.gap_from) != expected:
                 raise OffsetGap(expected, record.offset)
+            expected = record.offset + 1
         poison: dict[int, str] = {}
         while True:
             try:

@@ -1,4 +1,4 @@
-"""The case store: one SQLite file now, PostgreSQL by the same SQL later."""
+"""The case store: one SQLite file, or a PostgreSQL database, by the same SQL."""
 
 from __future__ import annotations
 
@@ -14,18 +14,43 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, event, inspect
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from engine.casework.errors import SchemaMismatch
+from engine.casework.errors import BadStore, SchemaMismatch, StoreAway
 
 BUSY_TIMEOUT_MS = 10_000
+CONNECTIONS = 16  # at most, of one process, to PostgreSQL
+_WRITERS = 0x746F6E67  # "tong": the advisory lock of whoever writes
+_FROZEN_MS = 15_000  # after this a writer that stands still loses its transaction, and its turn
+_SERVER = {
+    "statement_timeout": 60_000,
+    "lock_timeout": _FROZEN_MS + 5_000,
+    "idle_in_transaction_session_timeout": _FROZEN_MS,
+}
+_CLIENT = {
+    "application_name": "tongguan",
+    "connect_timeout": 5,
+    "keepalives": 1,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}
+_STANDBY = "25006"  # read only: after a failover the name may still lead there
 
 
 class Store:
-    """A database with the tables of schema.py. Writes take turns in this process and between processes."""
+    """A database with the tables of schema.py and log_schema.py.
+
+    Writes take turns in this process and between processes. When the database is away, both `read` and `write` raise
+    StoreAway; what a `write` that raised was to do is not there, unless the connection broke during the commit itself.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self.name = engine.url.render_as_string(hide_password=True)
         self._turn = Lock()
         event.listen(engine, "begin", _begin)
         if engine.dialect.name == "sqlite":
@@ -36,6 +61,22 @@ class Store:
         """Open a SQLite file, made if need be: WAL, synchronous=FULL, foreign keys, busy timeout 10 s."""
         return cls(create_engine(f"sqlite:///{path}", pool_size=8, max_overflow=24))
 
+    @classmethod
+    def connect(cls, where: Path | str) -> Store:
+        """Open what a setting names: a URL postgresql+psycopg://user:password@host:port/name, or the path of a file.
+
+        Nothing is connected yet. Raises BadStore for another URL.
+        """
+        if "://" not in str(where):
+            return cls.open(where)
+        try:
+            url = make_url(str(where))
+        except (ArgumentError, ValueError) as error:
+            raise BadStore("database: not a URL") from error
+        if url.drivername not in ("postgresql", "postgresql+psycopg"):
+            raise BadStore(f"database: must be postgresql+psycopg://user:password@host:port/name; got {url!r}")
+        return cls(_postgresql(url.set(drivername="postgresql+psycopg")))
+
     def close(self) -> None:
         """Close all connections; the store cannot be used afterwards."""
         self.engine.dispose()
@@ -43,18 +84,34 @@ class Store:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """Yield a connection inside one write transaction: committed at the end, rolled back on any error."""
-        with (
-            self._turn,
-            self.engine.connect().execution_options(tongguan_write=True) as connection,
-            connection.begin(),
-        ):
-            yield connection
+        try:
+            with (
+                self._told(),
+                self._turn,
+                self.engine.connect().execution_options(tongguan_write=True) as connection,
+                connection.begin(),
+            ):
+                yield connection
+        except DBAPIError as error:
+            if getattr(error.orig, "sqlstate", None) == _STANDBY:
+                raise StoreAway(self.name, error) from error
+            raise
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """Yield a connection that sees one state of the store."""
-        with self.engine.connect() as connection, connection.begin():
-            yield connection
+        """Yield a connection that sees one state of the store, and can change nothing of it."""
+        with self._told(), self.engine.connect() as connection:
+            if self.engine.dialect.name == "postgresql":
+                connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            with connection.begin():
+                yield connection
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except (OperationalError, InterfaceError, PoolTimeout) as error:
+            raise StoreAway(self.name, error) from error
 
 
 def upgrade(store: Store) -> str:
@@ -66,33 +123,59 @@ def upgrade(store: Store) -> str:
     scripts = ScriptDirectory.from_config(config)
     head = scripts.get_current_head()
     assert head is not None
-    with store.engine.connect() as connection:
-        now = MigrationContext.configure(connection).get_current_revision()
-    if now == head:
+    if revision(store) == head:
         return head
-    if now is not None and now not in {script.revision for script in scripts.walk_revisions()}:
-        raise SchemaMismatch(f"case store: schema {now} is newer than this program's {head}; use the newer program")
     with store.write() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("SET LOCAL statement_timeout = 0"))
+        now = MigrationContext.configure(connection).get_current_revision()  # another may have upgraded it meanwhile
+        if now is not None and now not in {script.revision for script in scripts.walk_revisions()}:
+            raise SchemaMismatch(f"case store: schema {now} is newer than this program's {head}; use the newer program")
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
     return head
 
 
+def revision(store: Store) -> str | None:
+    """Return the name of the schema that the store has, null for none."""
+    with store.read() as connection:
+        return MigrationContext.configure(connection).get_current_revision()
+
+
 def check_schema(store: Store) -> None:
     """Raise SchemaMismatch unless the store has this program's schema."""
-    head = ScriptDirectory.from_config(_config()).get_current_head()
-    with store.engine.connect() as connection:
+    scripts = ScriptDirectory.from_config(_config())
+    head = scripts.get_current_head()
+    with store.read() as connection:
         now = MigrationContext.configure(connection).get_current_revision()
         tables = inspect(connection).get_table_names()
-    if now != head:
-        found = f"schema {now}" if now else ("tables of something else" if tables else "an empty store")
-        raise SchemaMismatch(f"case store: this program needs schema {head}; got {found}; run `tongguan db upgrade`")
+    if now == head:
+        return
+    if now is not None and now not in {script.revision for script in scripts.walk_revisions()}:
+        raise SchemaMismatch(f"case store: schema {now} is newer than this program's {head}; use the newer program")
+    found = f"schema {now}" if now else ("tables of something else" if tables else "an empty store")
+    raise SchemaMismatch(f"case store: this program needs schema {head}; got {found}; run `tongguan db upgrade`")
 
 
 def _config() -> Config:
     config = Config()
     config.set_main_option("script_location", str(files("engine.casework").joinpath("migrations")))
     return config
+
+
+def _postgresql(url: URL) -> Engine:
+    """Return an engine with every limit set: what is not answered in time is an error, never a wait without end."""
+    given = url.query.get("options", "")
+    options = [f"-c {name}={value}" for name, value in _SERVER.items()]
+    arguments = {name: value for name, value in _CLIENT.items() if name not in url.query}
+    return create_engine(
+        url,
+        pool_size=CONNECTIONS // 2,
+        max_overflow=CONNECTIONS // 2,
+        pool_timeout=10,
+        pool_pre_ping=True,
+        connect_args=arguments | {"options": " ".join([*options, *([given] if isinstance(given, str) else given)])},
+    )
 
 
 def _prepare(connection: Any, _record: object) -> None:
@@ -109,6 +192,9 @@ def _prepare(connection: Any, _record: object) -> None:
 
 
 def _begin(connection: Connection) -> None:
+    """Begin a transaction; whoever writes waits for its turn before it looks at anything."""
+    write = connection.get_execution_options().get("tongguan_write")
     if connection.dialect.name == "sqlite":
-        write = connection.get_execution_options().get("tongguan_write")
         connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+    elif write:
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITERS})")

@@ -25,7 +25,7 @@ def test_the_migrations_lead_to_the_tables_that_the_code_uses(store: Store) -> N
 
 
 def test_upgrade_says_where_it_is_and_does_nothing_twice(store: Store) -> None:
-    assert upgrade(store) == upgrade(store) == "0001"
+    assert upgrade(store) == upgrade(store) == "0002"
     check_schema(store)
 
 
