@@ -20,6 +20,7 @@ from engine.detect.decode.reasons import Refusal
 from engine.detect.decode.vocabulary import Vocabulary
 from engine.runtime import errors
 from engine.runtime.embedded import Embedded, wall_clock_ms
+from engine.runtime.gaps import banner
 from engine.runtime.readings import frames_that_fit
 
 MOST_SERIES = 500_000
@@ -157,6 +158,7 @@ class EmbeddedHealth:
             plan=self._engine.plan.short,
             reasons=tuple(reasons),
             faults=now.faults,
+            gaps=banner(self._engine.journal.gaps, wall_clock_ms()),
             counts=dict(self._counted.totals),
         )
 

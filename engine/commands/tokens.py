@@ -22,10 +22,11 @@ from engine.casework.replay import verify as rerun_and_compare
 from engine.casework.service import AlertRecord, Settings
 from engine.casework.store import Store, check_schema, upgrade
 from engine.casework.tokens import TokenView, create_token, list_tokens, revoke_token
+from engine.runtime.caseworking import alert_records
 from engine.runtime.config import duration_ms, load
 from engine.runtime.errors import RuntimeFault
 from engine.runtime.journal import Journal
-from engine.runtime.log import Stream
+from engine.runtime.log import Stream, read_through
 
 app = typer.Typer(help="Who may call the API: tokens with a role, an area and a department.", no_args_is_help=True)
 db = typer.Typer(help="The tables of the case store.", no_args_is_help=True)
@@ -113,12 +114,10 @@ def db_verify(data: Data = None) -> None:
 
 
 def _alerts(log: Journal) -> Iterator[AlertRecord]:
-    position, end = log.start(Stream.ALERTS, 0) - 1, log.end(Stream.ALERTS, 0)
-    while position < end:
-        found = log.read(Stream.ALERTS, 0, position, limit_bytes=BATCH_BYTES, upto=end)
-        columns = zip(found.offset.tolist(), found.values, found.log_time.tolist(), strict=True)
-        yield from (AlertRecord(offset, value, log_time) for offset, value, log_time in columns)
-        position = int(found.offset[-1])
+    done, end = log.start(Stream.ALERTS, 0) - 1, log.end(Stream.ALERTS, 0)
+    for found in read_through(log, Stream.ALERTS, 0, done, end, limit_bytes=BATCH_BYTES):
+        yield from alert_records(found, done)
+        done = int(found.offset[-1])
 
 
 @contextmanager

@@ -8,12 +8,12 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 from engine.casework.service import AlertRecord, Applied, Casework
 from engine.runtime.errors import Misfit
-from engine.runtime.log import Log, Stream
+from engine.runtime.log import Log, Records, Stream
 
 BATCH_BYTES = 256 << 10
 _log = logging.getLogger(__name__)
@@ -54,11 +54,19 @@ class Caseworking:
         found = self._log.read(Stream.ALERTS, 0, self.position, limit_bytes=BATCH_BYTES)
         if not len(found):
             return False
-        columns = zip(found.offset.tolist(), found.values, found.log_time.tolist(), strict=True)
-        records = [AlertRecord(offset, value, log_time) for offset, value, log_time in columns]
+        records = list(alert_records(found, self.position))
         began = time.perf_counter()
         applied = self._casework.apply(records)
         self.position = applied.cursor
         self._observer.applied(records, applied, time.perf_counter() - began)
         self._wake()
         return True
+
+
+def alert_records(found: Records, position: int) -> Iterator[AlertRecord]:
+    """Yield what was read behind `position`; a gap that was accepted is a record too, and casework tells of it."""
+    for offset, value, log_time in zip(found.offset.tolist(), found.values, found.log_time.tolist(), strict=True):
+        if offset > position + 1:
+            yield AlertRecord(offset - 1, b"accepted by the operator", log_time, gap_from=position + 1)
+        yield AlertRecord(offset, value, log_time)
+        position = offset

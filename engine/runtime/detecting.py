@@ -16,6 +16,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+
 from engine.detect.batch import RecordBatch
 from engine.detect.checkpoint import FORMAT
 from engine.detect.detector import Detector, PlanSource
@@ -142,7 +144,9 @@ class Detecting:
             upto=self._committed if replaying else None,
         )
         if not len(records):
-            return False
+            if replaying:  # what was left up to the cursor is a gap
+                self.position = self._committed
+            return replaying
         batch = records.batch()
         began = time.perf_counter()
         try:
@@ -155,7 +159,7 @@ class Detecting:
         self.position = self._detector.cursor
         if not replaying:
             self._settle()
-            self._commit(batch.part(0, self.position - int(batch.offset[0]) + 1), output, seconds)
+            self._commit(batch.part(0, int(np.searchsorted(batch.offset, self.position, "right"))), output, seconds)
         self._checkpoint_if_due()
         return True
 

@@ -1,8 +1,8 @@
 """The journal as lines: readings as `tongguan detect` takes them, changes as it prints them.
 
-A line a record of city.readings, and a blank one for each that the log has let go of: line numbers are offsets. Each
-reading and control record gets the journal's log time as `log_t`, behind its own fields, where the last of duplicate
-keys counts.
+A line a record of city.readings, and a blank one for each that the log has let go of or lost: line numbers are offsets.
+Each reading and control record gets the journal's log time as `log_t`, behind its own fields, where the last of
+duplicate keys counts.
 """
 
 from __future__ import annotations
@@ -14,26 +14,28 @@ import orjson
 
 from engine.detect.decode.frames import Span, split, value_end
 from engine.detect.decode.reasons import Refusal
-from engine.runtime.log import Log, Records, Stream
+from engine.runtime.log import Log, Records, Stream, read_through
 
 BATCH_BYTES = 1 << 20
 
 
 def lines_of(log: Log, stream: str, partition: int = 0) -> Iterator[bytes]:
     """Yield the records of a stream from the first kept one to the present end, without their newlines."""
-    position, end = log.start(stream, partition) - 1, log.end(stream, partition)
+    done, end = log.start(stream, partition) - 1, log.end(stream, partition)
     if stream == Stream.READINGS:
-        yield from repeat(b"", position)
-    while position < end:
-        records = log.read(stream, partition, position, limit_bytes=BATCH_BYTES, upto=end)
-        yield from _lines(records, stream)
-        position = int(records.offset[-1])
+        yield from repeat(b"", done)
+    for records in read_through(log, stream, partition, done, end, limit_bytes=BATCH_BYTES):
+        yield from _lines(records, stream, done)
+        done = int(records.offset[-1])
 
 
-def _lines(records: Records, stream: str) -> Iterator[bytes]:
-    for value, log_time in zip(records.values, records.log_time.tolist(), strict=True):
+def _lines(records: Records, stream: str, done: int) -> Iterator[bytes]:
+    columns = zip(records.offset.tolist(), records.values, records.log_time.tolist(), strict=True)
+    for offset, value, log_time in columns:
         if stream == Stream.READINGS:
+            yield from repeat(b"", offset - done - 1)
             yield reading_line(value, log_time)
+            done = offset
         elif stream != Stream.ALERTS or b'"change"' in value:
             yield value
 

@@ -18,7 +18,8 @@ import numpy as np
 
 from engine.runtime.crashpoints import CrashPoint, crash_point
 from engine.runtime.errors import AlreadyReplayed, Corrupt, CursorMoved, Misfit, Trimmed
-from engine.runtime.journal_file import FORMAT, SCHEMA, Cursors, Extent, Extents, checksum, load
+from engine.runtime.gaps import covered
+from engine.runtime.journal_file import FORMAT, SCHEMA, Cursors, Extent, Extents, checksum, go_on, load
 from engine.runtime.log import Append, Appended, CursorMove, Entry, Records, Replayed, Stream
 from engine.runtime.sqlite import fault_of, open_reader, open_writer
 from engine.runtime.writer import Request, Writer
@@ -34,7 +35,6 @@ _EXTENT = (
 )
 _READER = "INSERT INTO reader VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET position = excluded.position"
 _NO_END = 2**62
-_RESTORE = "restore the file from a copy"
 _Row = tuple[int, int, str | None, bytes, int]
 
 
@@ -57,7 +57,7 @@ class Journal:
             (self._version,) = self._connection.execute("PRAGMA data_version").fetchone()
             # in one transaction, as another process may be writing
             self._connection.execute("BEGIN")
-            self._extents, self._cursors = load(self._connection, self.path)
+            self._extents, self._cursors, self.gaps = load(self._connection, self.path)
             self._connection.execute("COMMIT")
         except sqlite3.Error as error:
             raise fault_of(path, error) from error
@@ -147,7 +147,7 @@ class Journal:
         (version,) = self._connection.execute("PRAGMA data_version").fetchone()
         if version != self._version:
             self._version = version
-            return load(self._connection, self.path)
+            return load(self._connection, self.path)[:2]
         return {place: Extent(e.first, e.last, e.log_time) for place, e in self._extents.items()}, dict(self._cursors)
 
     def _repeated(self, replays: Iterable[Replayed]) -> AlreadyReplayed | None:
@@ -200,22 +200,17 @@ class Journal:
     # ---- reading
 
     def read(self, stream: str, partition: int, after: int, *, limit_bytes: int, upto: int | None = None) -> Records:
-        """Read records in order, at least one if there is one; see `Log.read`.
+        """Read records in order, at least one if there is one; see `Log.read`. Accepted gaps are passed over.
 
         Raises Corrupt for a record whose crc does not fit or an offset that is missing, Trimmed for one no longer kept.
         """
         self._must_be_kept(stream, partition, after + 1)
         rows: list[_Row] = []
-        size = 0
-        try:
-            cursor = self._reader().execute(_SELECT, (stream, partition, after, _NO_END if upto is None else upto))
-            while size < limit_bytes and (some := cursor.fetchmany(64)):
-                rows.extend(some)
-                size += sum(len(row[3]) for row in some)
-            cursor.close()
-        except sqlite3.Error as error:
-            raise fault_of(self.path, error) from error
-        self._check(stream, partition, after, rows)
+        while not rows:
+            found = self._rows(stream, partition, after, _NO_END if upto is None else upto, limit_bytes)
+            if not found:
+                break
+            rows, after = self._sound(stream, partition, after, found), found[-1][0]
         return Records(
             offset=np.array([row[0] for row in rows], np.int64),
             log_time=np.array([row[1] for row in rows], np.int64),
@@ -223,15 +218,40 @@ class Journal:
             values=[row[3] for row in rows],
         )
 
-    def _check(self, stream: str, partition: int, after: int, rows: Sequence[_Row]) -> None:
-        expected = after
-        for offset, log_time, key, value, crc in rows:
-            expected += 1
-            if offset != expected:
+    def _rows(self, stream: str, partition: int, after: int, upto: int, limit_bytes: int) -> list[_Row]:
+        rows: list[_Row] = []
+        size = 0
+        try:
+            cursor = self._reader().execute(_SELECT, (stream, partition, after, upto))
+            while size < limit_bytes and (some := cursor.fetchmany(64)):
+                rows.extend(some)
+                size += sum(len(row[3]) for row in some)
+            cursor.close()
+        except sqlite3.Error as error:
+            raise fault_of(self.path, error) from error
+        return rows
+
+    def _sound(self, stream: str, partition: int, after: int, rows: Sequence[_Row]) -> list[_Row]:
+        """Return the rows without those that were accepted as missing; any other damage raises Corrupt."""
+        sound = []
+        expected = after + 1
+        for row in rows:
+            offset, log_time, key, value, crc = row
+            if offset != expected and not covered(self.gaps, stream, partition, expected, offset - 1):
                 self._must_be_kept(stream, partition, expected)
-                raise Corrupt(f"{self.path}: {stream}/{partition} has no record at offset {expected}; {_RESTORE}")
-            if type(value) is not bytes or checksum(stream, partition, offset, log_time, key, value) != crc:
-                raise Corrupt(f"{self.path}: {stream}/{partition} offset {offset} is damaged (crc); {_RESTORE}")
+                raise Corrupt(
+                    f"{self.path}: {stream}/{partition} has no record at offset {expected}; "
+                    f"{go_on(self.path, stream, partition, expected, offset - 1)}"
+                )
+            expected = offset + 1
+            if type(value) is bytes and checksum(stream, partition, offset, log_time, key, value) == crc:
+                sound.append(row)
+            elif not covered(self.gaps, stream, partition, offset, offset):
+                raise Corrupt(
+                    f"{self.path}: {stream}/{partition} offset {offset} is damaged (crc); "
+                    f"{go_on(self.path, stream, partition, offset, offset)}"
+                )
+        return sound
 
     def _must_be_kept(self, stream: str, partition: int, offset: int) -> None:
         first = self.start(stream, partition)

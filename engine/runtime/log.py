@@ -5,7 +5,7 @@ Embedded it is a SQLite file (journal.py); deployed it is Kafka. Both satisfy `L
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from enum import StrEnum
@@ -106,8 +106,8 @@ class Records:
 class Log(Protocol):
     """What detect, casework and the relay need of a log.
 
-    Offsets of a partition are gap-free from 1, its log times never go back. `commit` makes all its appends and
-    cursor moves durable together or not at all; its future is done only after that.
+    Offsets of a partition are gap-free from 1 (but for gaps that were accepted: gaps.py), its log times never go back.
+    `commit` makes all its appends and cursor moves durable together or not at all; its future is done only after that.
     """
 
     def commit(self, appends: Sequence[Append], cursors: Sequence[CursorMove] = ()) -> Future[list[Appended]]:
@@ -137,3 +137,15 @@ class Log(Protocol):
     def wait(self, stream: str, partition: int, after: int, timeout_s: float) -> bool:
         """Wait until the partition goes beyond `after`; False when the time is up or the log closes."""
         ...
+
+
+def read_through(
+    log: Log, stream: str, partition: int, after: int, upto: int, *, limit_bytes: int
+) -> Iterator[Records]:
+    """Yield the records with `after` < offset <= `upto`, about `limit_bytes` at a time; what is missing is accepted."""
+    while after < upto:
+        records = log.read(stream, partition, after, limit_bytes=limit_bytes, upto=upto)
+        if not len(records):
+            return
+        yield records
+        after = int(records.offset[-1])

@@ -10,12 +10,12 @@ import orjson
 
 from engine.runtime.errors import AlreadyReplayed
 from engine.runtime.journal import Journal
-from engine.runtime.log import Append, Entry, Replayed, Stream
+from engine.runtime.log import Append, Entry, Replayed, Stream, read_through
 from engine.runtime.raw import raw_bytes
 
 BATCH_BYTES = 1 << 20
-NEVER_BACK = frozenset({"control_in_frame", "bad_control"})
-"""Reasons of control records: standing alone they would steer the log."""
+NEVER_BACK = frozenset({"control_in_frame", "bad_control", "gap"})
+"""Reasons of control records (standing alone they would steer the log), and of gaps, which have no text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +31,12 @@ class Row:
 def rows(journal: Journal, *, reason: str | None = None) -> Iterator[Row]:
     """Yield the quarantine in order."""
     back = journal.replays()
-    position, end = journal.start(Stream.QUARANTINE, 0) - 1, journal.end(Stream.QUARANTINE, 0)
-    while position < end:
-        found = journal.read(Stream.QUARANTINE, 0, position, limit_bytes=BATCH_BYTES, upto=end)
+    done, end = journal.start(Stream.QUARANTINE, 0) - 1, journal.end(Stream.QUARANTINE, 0)
+    for found in read_through(journal, Stream.QUARANTINE, 0, done, end, limit_bytes=BATCH_BYTES):
         for offset, log_time, value in zip(found.offset.tolist(), found.log_time.tolist(), found.values, strict=True):
             said = orjson.loads(value)
             if reason in (None, said["reason"]):
                 yield Row(offset, log_time, said, back[offset][0] if offset in back else None)
-        position = int(found.offset[-1])
 
 
 def replay(journal: Journal, row: Row, *, actor: str, at_ms: int) -> int | None:

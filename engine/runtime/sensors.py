@@ -11,7 +11,7 @@ import msgspec
 from engine.detect.last_values import LastValue
 from engine.runtime.errors import RuntimeFault
 from engine.runtime.journal import Journal
-from engine.runtime.log import Stream
+from engine.runtime.log import Stream, read_through
 
 HOUR_MS = 3_600_000
 BATCH_BYTES = 1 << 20
@@ -48,10 +48,10 @@ class LastKnown:
         try:
             position = journal.offset_before(Stream.SENSORS, 0, journal.last_log_time(Stream.SENSORS, 0) - HOUR_MS)
             end = journal.end(Stream.SENSORS, 0)
-            while position < end and not stopping.is_set():
-                records = journal.read(Stream.SENSORS, 0, position, limit_bytes=BATCH_BYTES, upto=end)
+            for records in read_through(journal, Stream.SENSORS, 0, position, end, limit_bytes=BATCH_BYTES):
                 for value in records.values:
                     self.learn(_decoder.decode(value))
-                position = int(records.offset[-1])
+                if stopping.is_set():
+                    return
         except (RuntimeFault, msgspec.DecodeError) as error:
             _log.warning("last values of city.sensors: %s", error)

@@ -34,7 +34,7 @@ TESTS = {
 """The tests that run, by where the mutant stands; the first for all."""
 NOT_OF_THE_ENGINE = "not every_corner"
 ALWAYS_COMPILED = "rules.expression.text"
-PATIENCE_S = 1200
+PATIENCE_S = 600
 EXAMPLES_WITHOUT_MUTANT = 30
 
 
