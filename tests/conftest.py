@@ -16,15 +16,18 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.parts import broker as kafka
 from tests.parts import postgres
+from tests.parts.broker import broker
 from tests.parts.mqtt import mosquitto
 from tests.parts.postgres import database, postgres_server
 
-__all__ = ["database", "mosquitto", "postgres_server"]
+__all__ = ["broker", "database", "mosquitto", "postgres_server"]
 
 PARTS = {
     "amtool": "Alertmanager's routes, by its own tool",
     "chromium": "the page in a real browser",
+    "kafka": "a real broker, from Java and Maven or at TONGGUAN_TEST_KAFKA=host:port",
     "mosquitto": "readings over MQTT",
     "postgres": "the case store on a database server",
     "prometheus": "dashboards tried on a running Prometheus",
@@ -32,7 +35,7 @@ PARTS = {
     "promtool": "metrics judged by Prometheus",
     "strace": "the order of writes and fsyncs, seen from outside",
 }
-FOUND: dict[str, Callable[[], bool]] = {"postgres": postgres.found}
+FOUND: dict[str, Callable[[], bool]] = {"kafka": kafka.found, "postgres": postgres.found}
 """How to see whether a part is there, where looking for a program of that name does not tell."""
 ROOT = Path(__file__).parent
 

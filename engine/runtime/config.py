@@ -67,6 +67,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     database: str = ""
     name: str = ""
     group: str = "tongguan"
+    topic_prefix: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._-]{0,100}$")] = ""
     partitions: Annotated[int, msgspec.Meta(ge=1, le=1_024)] = 32
     replication: Annotated[int, msgspec.Meta(ge=1, le=9)] = 3
     single_node: bool = False

@@ -7,11 +7,15 @@ RuntimeFault
 │   ├── Unusable           a folder or file that cannot be read or written
 │   ├── Corrupt            a file whose content is not what was written
 │   ├── Misfit             two files that do not belong together (one was restored, recreated or trimmed)
-│   └── LogTimeMissing     records without their log time where the player's clock rules
+│   ├── LogTimeMissing     records without their log time where the player's clock rules
+│   ├── BrokerRefused      the broker turns us away: certificate, secret, rights, a topic that is not as it must be
+│   ├── Damaged            records that are not what was written
+│   └── OffLog             a position that the log does not have: trimmed, or a topic made anew
 ├── TryAgain           stop, and start again (exit 75): nothing acknowledged is lost
 │   ├── DiskFull           no room left for the file named
 │   ├── LogFailed          writing failed for another reason
-│   └── LogClosed          the log is shutting down
+│   ├── LogClosed          the log is shutting down
+│   └── BrokerAway         no broker answers
 ├── Overloaded         count and go on: the caller comes back after `retry_after_s`
 ├── AlreadyReplayed    a row of the quarantine that is in the log again already
 ├── CursorMoved        another writer moved a cursor that only one may move
@@ -20,7 +24,7 @@ RuntimeFault
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 
@@ -67,6 +71,28 @@ class LogTimeMissing(Refused):
     """A record without log time where the player's clock rules."""
 
 
+class BrokerRefused(Refused):
+    """The broker answers, and does not let us do what we must."""
+
+
+class Damaged(Refused):
+    """Records from `first` to `last` (both included) of a partition that are not what was written."""
+
+    def __init__(self, topic: str, partition: int, first: int, last: int, why: str) -> None:
+        self.topic, self.partition, self.first, self.last, self.why = topic, partition, first, last, why
+        where = f"offset {first}" if first == last else f"offsets {first} to {last}"
+        super().__init__(f"{topic}, partition {partition}, {where}: {why}")
+
+
+class OffLog(Refused):
+    """Positions that their partitions do not have: (topic, partition) → position."""
+
+    def __init__(self, positions: Mapping[tuple[str, int], int]) -> None:
+        self.positions = dict(positions)
+        rows = (f"{topic}, partition {partition}: no offset {at}" for (topic, partition), at in positions.items())
+        super().__init__("; ".join(rows))
+
+
 class TryAgain(RuntimeFault):
     """The process ends; a supervisor starts it again."""
 
@@ -83,6 +109,10 @@ class LogFailed(TryAgain):
 
 class LogClosed(TryAgain):
     """The log takes nothing more."""
+
+
+class BrokerAway(TryAgain):
+    """No broker answers."""
 
 
 class Overloaded(RuntimeFault):

@@ -1,0 +1,144 @@
+"""A real Apache Kafka broker: one a session, and topics of its own for each test.
+
+With ``TONGGUAN_TEST_KAFKA=host:port`` that broker is used, and tests that stop it are not run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+import msgspec
+import pytest
+
+from engine.runtime.config import Config
+from engine.runtime.kafka.client import Connection
+from engine.runtime.kafka.topics import Topics, Wanted, make, wanted
+
+GIVEN = "TONGGUAN_TEST_KAFKA"
+SCRIPT = Path(__file__).parents[2] / "deploy/local/broker/broker"
+START_S = 300
+DAY_MS = 86_400_000
+
+
+def found() -> bool:
+    """Say whether there is a broker to test with, or what starts one."""
+    return GIVEN in os.environ or (shutil.which("java") is not None and shutil.which("mvn") is not None)
+
+
+def free_ports(count: int) -> list[int]:
+    """Return ports of 127.0.0.1 that nobody listens on."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [int(one.getsockname()[1]) for one in sockets]
+    finally:
+        for one in sockets:
+            one.close()
+
+
+@dataclass
+class Broker:
+    """A broker; `folder` is None for one that is not ours to stop."""
+
+    bootstrap: str
+    folder: Path | None
+    environment: dict[str, str]
+
+    @property
+    def connection(self) -> Connection:
+        return Connection(self.bootstrap)
+
+    def config(self, **more: object) -> Config:
+        """Return settings for this broker and topics that nobody else has."""
+        values = {
+            "broker": self.bootstrap,
+            "topic_prefix": f"t{uuid4().hex[:12]}.",
+            "single_node": True,
+            "partitions": 4,
+        }
+        return msgspec.convert(values | more, Config)
+
+    def create_topics(self, config: Config | None = None, **more: object) -> Topics:
+        """Make the topics of the spec under a fresh prefix, or of the settings given."""
+        config = config or self.config(**more)
+        self.make(wanted(config, least_ms=DAY_MS))
+        return Topics(config.topic_prefix)
+
+    def make(self, topics: tuple[Wanted, ...]) -> None:
+        """Make topics as they are described."""
+        asyncio.run(make(self.connection, topics))
+
+    def stop(self) -> None:
+        """End it in good order."""
+        self._ours("stop")
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        self._ours("kill")
+
+    def start(self) -> None:
+        """Start it again, where it was."""
+        self._ours("start")
+
+    def tool(self, name: str, *arguments: str, stdin: str | None = None) -> str:
+        """Run a Java tool of Kafka and return what it prints."""
+        return _script(self.environment, "tool", name, *arguments, stdin=stdin)
+
+    def _ours(self, command: str) -> None:
+        if self.folder is None:
+            pytest.skip(f"{GIVEN}={self.bootstrap} is not ours to {command}")
+        _script(self.environment, command)
+
+
+def _script(environment: dict[str, str], *arguments: str, stdin: str | None = None) -> str:
+    done = subprocess.run(
+        [str(SCRIPT), *arguments],
+        env=os.environ | environment,
+        input=stdin if stdin is not None else "",
+        capture_output=True,
+        text=True,
+        timeout=START_S,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def started(settings: str = "", *, environment: dict[str, str] | None = None) -> Iterator[Broker]:
+    """Start a broker of our own with further settings of Kafka's, and end it."""
+    folder = Path(tempfile.mkdtemp(prefix="tongguan-broker-"))
+    port, controller = free_ports(2)
+    environment = (environment or {}) | {
+        "BROKER_DIR": str(folder / "broker"),
+        "BROKER_PORT": str(port),
+        "BROKER_CONTROLLER_PORT": str(controller),
+        "BROKER_JVM": "-Xms128m -Xmx512m",
+    }
+    if settings:
+        (folder / "more.properties").write_text(settings)
+        environment["BROKER_CONFIG"] = str(folder / "more.properties")
+    try:
+        yield Broker(_script(environment, "start"), folder, environment)
+    finally:
+        _script(environment, "kill")
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def broker() -> Iterator[Broker]:
+    """Return the session's broker."""
+    given = os.environ.get(GIVEN)
+    if given:
+        yield Broker(given, None, {"BROKER_PORT": given.rpartition(":")[2]})
+    else:
+        yield from started()
