@@ -54,6 +54,14 @@ class Network:
         """Return the rows of a kind, int64[n] ascending."""
         return np.array([i for i, name in enumerate(self.kind) if name == kind], dtype=np.int64)
 
+    def gateways(self) -> dict[str, str]:
+        """Return the gateway of each sensor that has one; rows of one sensor name the same, or the first counts."""
+        return {
+            sensor: gateway
+            for sensor, gateway in reversed(list(zip(self.sensor, self.gateway, strict=True)))
+            if gateway
+        }
+
     def write_registry(self, path: Path) -> None:
         """Write these rows in the registry format, so that an engine can know just the sensors that are played."""
         with path.open("w", encoding="utf-8", newline="") as file:

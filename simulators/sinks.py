@@ -19,14 +19,13 @@ FRAME_READINGS = 5_000
 FRAME_BYTES = 900_000
 PATIENCE_S = 120.0
 LONGEST_WAIT_S = 20.0
-LATER = {"kafka": "the Kafka runtime", "mqtt": "the MQTT bridge"}
 
 
 class Sink(Protocol):
     """Takes lines in order; `send` returns when they are safe, or raises SinkError."""
 
-    def send(self, lines: Sequence[bytes]) -> None:
-        """Deliver readings."""
+    def send(self, lines: Sequence[bytes], arrives_ms: Sequence[int] | None = None) -> None:
+        """Deliver readings; `arrives_ms` (ms, ascending): when each comes in, for a log on the player's clock."""
 
     def close(self) -> None:
         """Finish."""
@@ -38,7 +37,7 @@ class StreamSink:
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
 
-    def send(self, lines: Sequence[bytes]) -> None:
+    def send(self, lines: Sequence[bytes], arrives_ms: Sequence[int] | None = None) -> None:  # noqa: ARG002
         """Write lines."""
         try:
             self._stream.write(b"\n".join(lines) + b"\n" if lines else b"")
@@ -63,7 +62,7 @@ class CallSink:
     def __init__(self, append: Callable[[Sequence[bytes]], object]) -> None:
         self._append = append
 
-    def send(self, lines: Sequence[bytes]) -> None:
+    def send(self, lines: Sequence[bytes], arrives_ms: Sequence[int] | None = None) -> None:  # noqa: ARG002
         """Hand lines over."""
         if lines:
             self._append(lines)
@@ -96,7 +95,7 @@ class HttpSink:
         self.accepted = 0
         self.rejected = 0
 
-    def send(self, lines: Sequence[bytes]) -> None:
+    def send(self, lines: Sequence[bytes], arrives_ms: Sequence[int] | None = None) -> None:  # noqa: ARG002
         """Deliver readings, a frame at a time."""
         for frame in frames(lines):
             self._send_frame(b"\n".join(frame) + b"\n")
@@ -150,13 +149,15 @@ def frames(lines: Sequence[bytes]) -> Iterator[list[bytes]]:
 
 
 def open_sink(to: str, token: str | None = None) -> Sink:
-    """Open `stdout`, a file's path, or an `http(s)://` server. SinkError for what cannot be opened."""
+    """Open `stdout`, a file's path, or an `http(s)://` server. SinkError for what cannot be opened.
+
+    Kafka has a sink of its own (kafka_sink.py), which whoever knows the broker's settings opens.
+    """
     scheme = urlsplit(to).scheme if "://" in to else ""
     if scheme in ("http", "https"):
         return HttpSink(to, token)
     if scheme:
-        later = f"{scheme}:// comes with {LATER[scheme]}" if scheme in LATER else f"{scheme}:// is not known"
-        raise SinkError(f"--to must be stdout, a file, or http(s)://…; {later}; got {to}")
+        raise SinkError(f"--to must be stdout, a file, http(s)://… or kafka://…; {scheme}:// is not known; got {to}")
     if to in ("stdout", "-"):
         return StreamSink(sys.stdout.buffer)
     try:

@@ -10,12 +10,15 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, BinaryIO
+from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 import typer
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
+from engine.runtime.config import load as load_config
+from engine.runtime.errors import RuntimeFault
 from geo.city import City
 from geo.city import load as load_city
 from geo.errors import GeoError
@@ -40,13 +43,16 @@ def simulate(
     duration: Annotated[
         str, typer.Option(help="Of the story, such as 30m; 0s: endless. Default: the scenario's.")
     ] = "",
-    to: Annotated[str, typer.Option(help="stdout, a file, or http://host:port.")] = "stdout",
+    to: Annotated[
+        str, typer.Option(help="stdout, a file, http://host:port, or kafka://host:port[?prefix=…].")
+    ] = "stdout",
     truth: Annotated[Path | None, typer.Option(help="File for what really happened, JSON lines.")] = None,
     calls: Annotated[Path | None, typer.Option(help="File for citizens' calls, JSON lines.")] = None,
     sensors: Annotated[int | None, typer.Option(min=1, help="How many; default: all of the city.")] = None,
     registry: Annotated[Path | None, typer.Option(help="File for the registry of the sensors that are played.")] = None,
     city: Annotated[Path | None, typer.Option(help="Folder of a city; default: the shipped one.")] = None,
-    starts: Annotated[str, typer.Option(help="When the story starts: now, or a date and time with offset.")] = "",
+    skip: Annotated[str, typer.Option(help="Begin so far into the story, such as 20m; with no prelude.")] = "0s",
+    starts: Annotated[str, typer.Option(help="When the story begins (where it is skipped to): now, or a date.")] = "",
     prelude: Annotated[bool, typer.Option(help="Also what lies before the story, fast.")] = True,
     fault: Annotated[
         list[str] | None, typer.Option(help="Such as 'drop_out: {chance: 0.1, kinds: [rain.minute]}'.")
@@ -54,6 +60,7 @@ def simulate(
     ticks: Annotated[
         bool, typer.Option("--ticks", help="Also a tick every ten seconds, for stdout and files.")
     ] = False,
+    frame: Annotated[int, typer.Option(min=1, max=10_000, help="Readings in a record, for Kafka.")] = 1,
     log_t: Annotated[bool, typer.Option("--log-t", help="Each reading says when it came in.")] = False,
     token: Annotated[str, typer.Option(envvar="TONGGUAN_TOKEN", help="Bearer token for a server.")] = "",
     describe_only: Annotated[
@@ -62,13 +69,15 @@ def simulate(
 ) -> None:
     """Play a scenario: readings, and beside them the physical truth.
 
+    How a Kafka broker is spoken to (TLS, SASL) is said by the settings, as for the engine. Where its topic keeps the
+    time that records bring, the log runs on the player's clock, ticks included.
     Example: tongguan simulate --scenario cloudburst --seed 1 --to readings.ndjson --truth truth.ndjson
     """
-    speed, lasts_ms = _rate(rate), _duration(duration)
+    speed, lasts_ms, skip_ms = _rate(rate), _duration(duration), _duration(skip, "--skip") or 0
     if ticks and to.startswith("http"):
         raise typer.BadParameter("servers tick by themselves", param_hint="--ticks")
     try:
-        script = _script(scenario, starts, fault or [])
+        script = _script(scenario, starts, skip_ms, fault or [])
         place = City(city) if city is not None else load_city()
         simulation = Simulation(script, ground_of(place), seed, sensors)
         if registry is not None:
@@ -78,13 +87,14 @@ def simulate(
             for line in describe(simulation, lasts_ms or script.lasts_ms):
                 typer.echo(line)
             return
-        batches = _chosen(simulation, lasts_ms, prelude=prelude, log_t=log_t)
+        batches = _chosen(simulation, lasts_ms, skip_ms, prelude=prelude, log_t=log_t)
         with ExitStack() as files:
             beside = [files.enter_context(path.open("wb")) if path is not None else None for path in (truth, calls)]
-            _play(paced(batches, speed), open_sink(to, token or None), beside[0], beside[1], ticks=ticks)
+            sink = _sink(to, token, simulation, frame)
+            _play(paced(batches, speed), sink, beside[0], beside[1], ticks=ticks or _is_kafka(to))
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (SimulatorError, GeoError, OSError) as error:
+    except (SimulatorError, GeoError, RuntimeFault, OSError) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(TRY_AGAIN if isinstance(error, SinkBusy) else FAILED) from error
 
@@ -96,17 +106,42 @@ def _rate(text: str) -> float | None:
         raise typer.BadParameter(str(error), param_hint="--rate") from error
 
 
-def _duration(text: str) -> int | None:
+def _is_kafka(to: str) -> bool:
+    return urlsplit(to).scheme == "kafka"
+
+
+def _sink(to: str, token: str, simulation: Simulation, frame: int) -> Sink:
+    """Open where readings go; a Kafka broker by its address and, for the rest, the settings."""
+    if not _is_kafka(to):
+        return open_sink(to, token or None)
+    # only here: these take a while to import
+    from engine.runtime.kafka.client import Connection
+    from engine.runtime.kafka.topics import Topics
+    from simulators.kafka_sink import KafkaSink
+
+    parts = urlsplit(to)
+    prefix = parse_qs(parts.query).get("prefix", [None])[0]
+    if parts.path.strip("/") or set(parse_qs(parts.query)) - {"prefix"}:
+        raise typer.BadParameter(f"must be kafka://host:port[?prefix=…]; got {to}", param_hint="--to")
+    config = load_config(None, os.environ, {"broker": parts.netloc or None, "topic_prefix": prefix})
+    if not config.broker:
+        raise typer.BadParameter("must name the broker: kafka://host:port", param_hint="--to")
+    topic = Topics(config.topic_prefix).readings
+    connect = Connection.from_config(config).kwargs()
+    return KafkaSink(connect, topic, simulation.network.gateways(), frame=frame)
+
+
+def _duration(text: str, hint: str = "--duration") -> int | None:
     if not text:
         return None
     ms = parse_duration(text)
     if ms is None or ms < 0:
-        raise typer.BadParameter(f"must be a whole number and ms, s, m, h or d; got {text}", param_hint="--duration")
+        raise typer.BadParameter(f"must be a whole number and ms, s, m, h or d; got {text}", param_hint=hint)
     return ms
 
 
-def _script(name: str, starts: str, faults: Sequence[str]) -> Scenario:
-    """Read the scenario, move it to `starts`, and add the faults of the command line."""
+def _script(name: str, starts: str, skip_ms: int, faults: Sequence[str]) -> Scenario:
+    """Read the scenario, move what is not skipped of it to `starts`, and add the faults of the command line."""
     script = load(name)
     if starts:
         try:
@@ -115,14 +150,14 @@ def _script(name: str, starts: str, faults: Sequence[str]) -> Scenario:
             raise typer.BadParameter(f"must be now, or a date and time; got {starts}", param_hint="--starts") from error
         if begins.tzinfo is None:
             raise typer.BadParameter(f"must have an offset, such as +08:00; got {starts}", param_hint="--starts")
-        script = replace(script, starts_ms=round(begins.timestamp()) * 1_000)
+        script = replace(script, starts_ms=round(begins.timestamp()) * 1_000 - skip_ms)
     return replace(script, faults=(*script.faults, *(fault_of(text) for text in faults)))
 
 
-def _chosen(simulation: Simulation, lasts_ms: int, *, prelude: bool, log_t: bool) -> Iterator[Batch]:
-    """Yield the batches until the story has lasted `lasts_ms`; 0: without an end."""
+def _chosen(simulation: Simulation, lasts_ms: int, skip_ms: int, *, prelude: bool, log_t: bool) -> Iterator[Batch]:
+    """Yield the batches until the story has lasted `lasts_ms`, 0: without an end; none of its first `skip_ms`."""
     starts = simulation.scenario.starts_ms
-    for batch in simulation.batches(after_ms=None if prelude else starts, log_t=log_t):
+    for batch in simulation.batches(after_ms=None if prelude and not skip_ms else starts + skip_ms, log_t=log_t):
         if lasts_ms and batch.t_ms > starts + lasts_ms:
             return
         yield batch
@@ -135,7 +170,11 @@ def _play(batches: Iterator[Batch], sink: Sink, truth: BinaryIO | None, calls: B
         task = progress.add_task("simulate")
         sent = 0
         for batch in batches:
-            sink.send([*batch.lines, tick(batch.t_ms)] if ticks else batch.lines)
+            arrives_ms = batch.arrives_ms.tolist()
+            if ticks:
+                sink.send([*batch.lines, tick(batch.t_ms)], [*arrives_ms, batch.t_ms])
+            else:
+                sink.send(batch.lines, arrives_ms)
             if truth is not None and batch.truth:
                 truth.write(b"\n".join(batch.truth) + b"\n")
             if calls is not None and batch.calls:
