@@ -21,6 +21,7 @@ from engine.detect.batch import RecordBatch, read_lines
 from engine.detect.detector import Detector
 from engine.detect.offline import Built, FilesRefused, PlanFiles, Wanted, build_plan, late_line
 from engine.detect.output import Output
+from engine.runtime.config import size_bytes
 from rules.civil import CITY_TZ
 
 UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
@@ -37,6 +38,13 @@ def duration_ms(flag: str, text: str) -> int:
     if ms > LONGEST_MS:
         raise typer.BadParameter(f"{flag} must be at most 36500d; got {text!r}")
     return ms
+
+
+def _size(flag: str, text: str) -> int:
+    try:
+        return size_bytes(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{flag} {error}") from None
 
 
 def time_zone(text: str) -> str:
@@ -60,6 +68,9 @@ def detect(
     max_delay: Annotated[str, typer.Option(metavar="D", help="How long readings wait for those before them.")] = "0s",
     max_age: Annotated[str, typer.Option(metavar="D", help="Readings older than this are stale.")] = "7d",
     tz: Annotated[str, typer.Option(metavar="Z", help="Time zone of the city.")] = CITY_TZ,
+    waiting_size: Annotated[
+        str, typer.Option(metavar="S", help="Stop when those that wait hold more: 64MiB, 2GiB.")
+    ] = "256MiB",
     late: Annotated[Path | None, typer.Option(dir_okay=False, help="Write late, stale, duplicate ones here.")] = None,
     rejects: Annotated[Path | None, typer.Option(dir_okay=False, help="Write rejected texts here.")] = None,
     shadow: Annotated[bool, typer.Option("--shadow", help="Print changes of shadow rules too.")] = False,
@@ -71,6 +82,7 @@ def detect(
 
     Example: tongguan detect --rules rules/library --registry sensors.csv readings.ndjson
     """
+    waiting_bytes = _size("--waiting-size", waiting_size)
     delay_ms, age_ms = duration_ms("--max-delay", max_delay), duration_ms("--max-age", max_age)
     built = _build(PlanFiles(rules, registry, grids, zones, kinds, delay_ms, age_ms, time_zone(tz)))
     for fault in built.rule_faults:
@@ -88,6 +100,14 @@ def detect(
             gc.freeze()  # the plan stays to the end: the collector need not walk through it again and again
             for batch in _watched(read_lines(stream), size, sinks):
                 sinks.write(detector.step(batch))
+                if detector.waiting_bytes > waiting_bytes:
+                    line, mib = int(batch.offset[-1]), detector.waiting_bytes >> 20
+                    print(
+                        f"tongguan detect: stopped behind line {line}: {mib} MiB of readings wait for the watermark; "
+                        "give a larger --waiting-size or a smaller --max-delay",
+                        file=sys.stderr,
+                    )
+                    raise typer.Exit(1)
             sinks.write(detector.finish())
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

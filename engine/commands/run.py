@@ -147,6 +147,7 @@ def limits_of(config: Config) -> Limits:
     return Limits(
         queue_bytes=size_bytes(config.queue_size),
         backlog_bytes=size_bytes(config.backlog_size),
+        waiting_bytes=size_bytes(config.waiting_size),
         retention_age_ms=duration_ms(config.retention_age),
         retention_bytes=size_bytes(config.retention_size),
     )

@@ -83,7 +83,7 @@ class CheckpointStore:
                 crash_point(CrashPoint.CHECKPOINT_LAST)
             self._connection.execute(
                 "INSERT INTO checkpoint VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (*head, data, _checksum(head, data, tail), *tail),
+                (*head, data, checksum(head, data, tail), *tail),
             )
             if chunk < chunks - 1:
                 crash_point(CrashPoint.CHECKPOINT_MID)
@@ -124,8 +124,8 @@ class CheckpointStore:
             "SELECT * FROM checkpoint WHERE partition = ? AND generation = ? ORDER BY chunk", (partition, generation)
         ).fetchall()
         for row in rows:
-            head, data, checksum, tail = row[:5], row[5], row[6], row[7:]
-            if _checksum(head, data, tail) != checksum:
+            head, data, kept, tail = row[:5], row[5], row[6], row[7:]
+            if checksum(head, data, tail) != kept:
                 raise ValueError(f"chunk {row[2]} is damaged")
             if tail[2] != self._identity:
                 raise ValueError("it belongs to another journal")
@@ -158,6 +158,7 @@ def open_checkpoints(path: Path, identity: str, *, chunk_bytes: int = CHUNK_BYTE
     return store
 
 
-def _checksum(head: tuple[int, ...], data: bytes, tail: tuple[str, ...]) -> str:
+def checksum(head: tuple[int, ...], data: bytes, tail: tuple[str, ...]) -> str:
+    """Name a chunk by what it holds, whose it is, and its place."""
     name = "|".join(map(str, (*head, *tail))).encode()
     return hashlib.blake2b(data, digest_size=16, key=hashlib.blake2b(name, digest_size=32).digest()).hexdigest()

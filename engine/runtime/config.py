@@ -56,6 +56,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     retention_size: Size = "20GiB"
     queue_size: Size = "64MiB"
     backlog_size: Size = "512MiB"
+    waiting_size: Size = "256MiB"
     broker: str = ""
     kafka_security: Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"] = "plaintext"
     kafka_ca: str = ""

@@ -169,7 +169,7 @@ class Detecting:
             return None
         return (
             f"detect 停止读取：等待排序的读数达 {waiting >> 20} MiB / detect stopped reading: {waiting >> 20} MiB of "
-            "readings wait for the watermark; nothing is lost; start again with a smaller --max-delay"
+            "readings wait for the watermark; nothing is lost; start again with a larger waiting_size"
         )
 
     def _commit(self, batch: RecordBatch, output: Output, seconds: float) -> None:

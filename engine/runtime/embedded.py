@@ -30,7 +30,7 @@ from engine.runtime.backlog import Backlog
 from engine.runtime.caseworking import Caseworking
 from engine.runtime.checkpoints import CHUNK_BYTES, LEAST_INTERVAL_S, open_checkpoints
 from engine.runtime.crashpoints import CrashPoint, crash_point
-from engine.runtime.detecting import READER, Detecting
+from engine.runtime.detecting import READER, WAITING_BYTES, Detecting
 from engine.runtime.journal import Journal
 from engine.runtime.keeping import Keeping
 from engine.runtime.lock import FolderLock
@@ -68,13 +68,15 @@ class Observer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds of memory and disk. `queue_bytes` wait for the journal's writer, `backlog_bytes` for detect.
+    """Bounds of memory and disk. `queue_bytes` wait for the journal's writer, `backlog_bytes` for detect, `waiting_bytes`
+    in detect for their order.
 
     `checkpoint_s` and `chunk_bytes` are what checkpoints.py says; a test may want them small.
     """
 
     queue_bytes: int = 64 << 20
     backlog_bytes: int = 512 << 20
+    waiting_bytes: int = WAITING_BYTES
     retention_age_ms: int = 30 * 86_400_000
     retention_bytes: int = 20 << 30
     checkpoint_s: float = LEAST_INTERVAL_S
@@ -186,6 +188,7 @@ class Embedded:
             checkpoints,
             self,
             player=self.player,
+            waiting_bytes=limits.waiting_bytes,
             checkpoint_s=limits.checkpoint_s,
         )
 

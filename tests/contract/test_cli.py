@@ -20,6 +20,7 @@ from engine.cli import COMMANDS, app, loaded
 from engine.commands.city_files import read_city
 from engine.detect.offline import FilesRefused
 from engine.runtime.config import Config
+from rules.load import LIBRARY
 
 ROOT = Path(__file__).parent.parent.parent
 RULE = 'id: gas.watch\nreads: gas.methane\nlevels: {red: {set: ">= 50"}}\n'
@@ -230,3 +231,14 @@ def test_secrets_are_never_printed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TONGGUAN_RELAY_TOKEN", "open-sesame")
     code, out, err = tongguan("serve", "--print-config")
     assert (code, "open-sesame" in out + err) == (1, False), err
+
+
+def test_detect_stops_when_more_waits_than_it_was_given_and_says_behind_which_line(tmp_path: Path) -> None:
+    lines = [b'{"sensor":"s","kind":"gas.methane","t":%d,"v":1}' % (1_000 * n) for n in range(1, 1001)]
+    (tmp_path / "in.ndjson").write_bytes(b"\n".join(lines) + b"\n")
+    where = ("detect", "--rules", str(LIBRARY / "gas"), "--max-delay", "1h", str(tmp_path / "in.ndjson"))
+    code, out, err = tongguan(*where, "--waiting-size", "16KiB")
+    assert (code, out) == (1, "")
+    assert "stopped behind line 1000: 0 MiB of readings wait for the watermark; give a larger --waiting-size" in err
+    assert tongguan(*where, "--waiting-size", "1MiB")[0] == 0
+    assert "must be a whole number and a unit of KiB" in tongguan(*where, "--waiting-size", "many")[2]

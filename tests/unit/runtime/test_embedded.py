@@ -14,6 +14,7 @@ import pytest
 from engine.detect.batch import RecordBatch
 from engine.detect.changes import Change, encode
 from engine.detect.detector import Detector
+from engine.runtime.detecting import READER
 from engine.runtime.embedded import Embedded, Limits
 from engine.runtime.errors import AlreadyRunning, Corrupt, Misfit, Overloaded
 from engine.runtime.export import lines_of
@@ -38,13 +39,13 @@ case: {{category: "0401", department: water, auto: dispatch, close: sensor}}
 
 @pytest.fixture
 def plan(tmp_path: Path) -> Callable[..., Plan]:
-    def made(*, version: int = 1, level: int = 10) -> Plan:
+    def made(*, version: int = 1, level: int = 10, max_delay_ms: int = 0) -> Plan:
         folder = tmp_path / f"rules-{version}-{level}"
         folder.mkdir(exist_ok=True)
         (folder / "ponding.yaml").write_text(RULE.format(version=version, set=level), "utf-8")
         loaded = load_rules(folder)
         assert loaded.faults == ()
-        return Plan(loaded.rules)
+        return Plan(loaded.rules, max_delay_ms=max_delay_ms)
 
     return made
 
@@ -253,3 +254,23 @@ def test_without_room_for_more_readings_are_refused_and_the_engine_says_so(
     engine.intake.append([b"x"], log_time=START)
     assert not engine.progress().overloaded
     engine.stop()
+
+
+def test_when_too_much_waits_for_its_order_detect_stops_says_so_and_loses_nothing(
+    tmp_path: Path, plan: Callable[..., Plan]
+) -> None:
+    slow = plan(max_delay_ms=30_000)
+    engine = Embedded(tmp_path / "data", slow, player=True, limits=Limits(waiting_bytes=2_000))
+    engine.start()
+    play(engine, range(60))
+    while not engine.progress().faults:
+        assert engine.alive()
+    assert "nothing is lost; start again with a larger waiting_size" in engine.progress().faults[0]
+    assert not engine.progress().ready
+    assert engine.journal.cursor(READER, 0) < engine.journal.end(Stream.READINGS, 0)
+    engine.stop()
+    with running(tmp_path / "data", slow) as engine:
+        assert engine.drain(60)
+        said = stream(engine, Stream.ALERTS)
+        assert said == judged_again(engine)
+        assert any(b'"raised"' in value for value in said)
