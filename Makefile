@@ -2,7 +2,8 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-SYSTEM_PACKAGES := chromium fonts-noto-cjk prometheus strace
+SYSTEM_PACKAGES := chromium fonts-noto-cjk prometheus strace default-jre-headless maven postgresql mosquitto \
+                   prometheus-alertmanager openssl
 DEMO_FLAGS ?=
 # compiled kernels are kept between runs
 export NUMBA_CACHE_DIR ?= $(CURDIR)/.cache/numba

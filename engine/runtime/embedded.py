@@ -68,8 +68,8 @@ class Observer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds of memory and disk. `queue_bytes` wait for the journal's writer, `backlog_bytes` for detect, `waiting_bytes`
-    in detect for their order.
+    """Bounds of memory and disk. `queue_bytes` wait for the journal's writer, `backlog_bytes` for detect, and
+    `waiting_bytes` in detect for their order.
 
     `checkpoint_s` and `chunk_bytes` are what checkpoints.py says; a test may want them small.
     """
