@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 import time
 from collections.abc import Coroutine, Mapping, Sequence
@@ -14,7 +15,13 @@ import uvloop
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError, KafkaTimeoutError, TopicAuthorizationFailedError, UnknownTopicOrPartitionError
+from aiokafka.errors import (
+    KafkaError,
+    KafkaTimeoutError,
+    TopicAuthorizationFailedError,
+    UnknownTopicOrPartitionError,
+    for_code,
+)
 from aiokafka.partitioner import DefaultPartitioner
 from aiokafka.producer.message_accumulator import BatchBuilder
 
@@ -58,6 +65,7 @@ class KafkaSink:
         self._failed: BaseException | None = None
         self._submitted: Future[None] | None = None
         self._submitted_at = time.monotonic()
+        logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what concerns the caller is raised
         self._loop = uvloop.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="kafka", daemon=True)
         self._thread.start()
@@ -192,24 +200,28 @@ class KafkaSink:
             metadata_max_age_ms=60_000,
         )
         try:
+            partitions, keeps_players_time = await self._topic_as_it_is()
             await producer.start()
-            partitions = len(await producer.partitions_for(self._topic))
-            return producer, partitions, await self._keeps_players_time()
+            return producer, partitions, keeps_players_time
         except BaseException:
             await producer.stop()
             raise
 
-    async def _keeps_players_time(self) -> bool:
-        """Tell whether records of the topic keep the time that they bring."""
+    async def _topic_as_it_is(self) -> tuple[int, bool]:
+        """Return how many partitions the topic has, and whether its records keep the time that they bring."""
         admin = AIOKafkaAdminClient(**self._connect, client_id="tongguan-simulate", request_timeout_ms=REQUEST_MS)
         try:
             await admin.start()
+            (topic,) = await admin.describe_topics([self._topic])
+            if topic["error_code"]:
+                raise for_code(topic["error_code"])(self._topic)
             asked = ConfigResource(ConfigResourceType.TOPIC, self._topic, {"message.timestamp.type": ""})
             (answer,) = await admin.describe_configs([asked])
         finally:
             await admin.close()
         _, _, _, _, entries = answer.resources[0]
-        return any(name == "message.timestamp.type" and value == "CreateTime" for name, value, *_ in entries)
+        kept = any(name == "message.timestamp.type" and value == "CreateTime" for name, value, *_ in entries)
+        return len(topic["partitions"]), kept
 
     # ---- the thread
 
