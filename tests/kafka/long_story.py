@@ -88,7 +88,7 @@ class LongStory:
     # ---- the log
 
     def seconds(self) -> Iterator[tuple[int, list[tuple[int, int, bytes, bytes]]]]:
-        """Yield (log time of the tick at its end, records) by tick: each record is (log time, sensor's number, key, value).
+        """Yield (log time of the tick at its end, records): each is (log time, number of the sensor, key, value).
 
         Records are in the order of their log times.
         """
