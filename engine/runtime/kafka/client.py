@@ -107,7 +107,7 @@ class Connection:
     def producer(self, *, client_id: str = "tongguan", linger_ms: int = 20, batch_bytes: int = BATCH_BYTES) -> Any:
         """Return an idempotent producer (not started): acknowledged is written on every replica in sync."""
         return AIOKafkaProducer(
-            **self._common(client_id),
+            **self.common(client_id),
             acks="all",
             enable_idempotence=True,
             compression_type="lz4",
@@ -121,11 +121,11 @@ class Connection:
 
         It commits nothing, and never jumps: a position that the log does not have is an error.
         """
-        return AIOKafkaConsumer(**(self._common(client_id) | consuming(isolation) | more))
+        return AIOKafkaConsumer(**(self.common(client_id) | consuming(isolation) | more))
 
     def admin(self, *, client_id: str = "tongguan") -> Any:
         """Return a client for topics and settings (not started)."""
-        return AIOKafkaAdminClient(**self._common(client_id))
+        return AIOKafkaAdminClient(**self.common(client_id))
 
     @asynccontextmanager
     async def opened(self, client: C) -> AsyncIterator[C]:
@@ -184,7 +184,8 @@ class Connection:
         hint = "" if self.security.endswith("ssl") else "; if it runs, does it want TLS (kafka_security)?"
         return BrokerAway(f"{where}: no answer ({_said(error)}){hint}")
 
-    def _common(self, client_id: str) -> dict[str, Any]:
+    def common(self, client_id: str) -> dict[str, Any]:
+        """Return what every client of ours is given."""
         return self.kwargs() | {
             "client_id": client_id,
             "request_timeout_ms": REQUEST_TIMEOUT_MS,
