@@ -20,9 +20,9 @@ from tests.parts import broker as kafka
 from tests.parts import postgres
 from tests.parts.broker import broker
 from tests.parts.mqtt import mosquitto
-from tests.parts.postgres import database, postgres_server
+from tests.parts.postgres import database, postgres_pair, postgres_server
 
-__all__ = ["broker", "database", "mosquitto", "postgres_server"]
+__all__ = ["broker", "database", "mosquitto", "postgres_pair", "postgres_server"]
 
 PARTS = {
     "amtool": "Alertmanager's routes, by its own tool",

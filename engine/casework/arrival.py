@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -12,7 +13,7 @@ from engine.casework import merging
 from engine.casework.alertlog import Change, Item, Mark, Still, parse
 from engine.casework.clerk import Clerk
 from engine.casework.desk import Desk, Episode, short_hash
-from engine.casework.directory import ClearLine, Directory, category
+from engine.casework.directory import ClearLine, Directory, RuleEntry, category
 from engine.casework.errors import PlanUnknown, Unprocessable
 from engine.casework.model import LEVEL_OF, CaseState, Level, Move, Note
 from engine.casework.plans import Plans
@@ -54,7 +55,11 @@ class Clock(msgspec.Struct):
 
 
 class Arrival:
-    """One batch at the desk. `counts` are its figures; `clock` is moved on by its marks."""
+    """One batch at the desk. `counts` are its figures; `clock` is moved on by its marks.
+
+    What detect repeats, since a worker died or did not know that another had taken over, changes nothing: changes are
+    known by their seq, marks and stills by not being later, and what was set aside by its bytes.
+    """
 
     def __init__(self, desk: Desk, plans: Plans, clock: Clock, poison: Mapping[int, str]) -> None:
         self.desk = desk
@@ -65,21 +70,31 @@ class Arrival:
         self.counts = {"changes": 0, "repeats": 0, "stills": 0, "marks": 0, "opened": 0}
         self.quarantined: dict[str, int] = {}
         self.opened_at: list[int] = []
+        self._aside: set[str] = set()
 
     def take(self, records: Sequence[AlertRecord]) -> None:
         """Apply the records one after the other. Raises PlanUnknown, and Poison for a record that broke the engine."""
+        self._aside = self.desk.set_aside(digest(record.value) for record in records)
+        records = [record for record in records if not self._known(record)]
         items = [self._parsed(record) for record in records]
         self._fetch(records, items)
         for record, item in zip(records, items, strict=True):
             self.clerk.position = record.offset
             try:
-                self._one(record, item)
+                if not self._known(record):
+                    self._one(record, item)
             except Unprocessable as fault:
                 self._set_aside(record, fault, item.t if isinstance(item, Change) else record.log_time)
             except (PlanUnknown, SQLAlchemyError, MemoryError):
                 raise
             except Exception as fault:
                 raise Poison(record.offset, fault) from fault
+
+    def _known(self, record: AlertRecord) -> bool:
+        """Tell, and count, a record that was set aside before."""
+        known = bool(self._aside) and digest(record.value) in self._aside
+        self.counts["repeats"] += known
+        return known
 
     def _parsed(self, record: AlertRecord) -> Item | Unprocessable:
         if record.offset in self.poison:
@@ -130,9 +145,13 @@ class Arrival:
     # --- marks and stills
 
     def _mark(self, mark: Mark) -> None:
-        self.counts["marks"] += 1
         clock = self.clock
-        clock.marks[mark.partition] = max(mark.mark, clock.marks.get(mark.partition) or mark.mark)
+        last = clock.marks.get(mark.partition)
+        if last is not None and mark.mark <= last:
+            self.counts["repeats"] += 1
+            return
+        self.counts["marks"] += 1
+        clock.marks[mark.partition] = mark.mark
         clock.plan = mark.plan or clock.plan
         known = [t for t in clock.marks.values() if t is not None]
         if len(known) == len(clock.marks):
@@ -154,11 +173,12 @@ class Arrival:
         return entry.lines.get(episode.level) if entry is not None else None
 
     def _still(self, still: Still) -> None:
-        self.counts["stills"] += 1
         episode = self.desk.episodes.get(still.still)
-        if episode is None or episode.level == 0:
+        if episode is None or episode.level == 0 or (episode.heard_t is not None and still.t <= episode.heard_t):
+            self.counts["repeats"] += 1
             return
-        episode.heard_t = max(still.t, episode.heard_t or still.t)
+        self.counts["stills"] += 1
+        episode.heard_t = still.t
         episode.value = still.value if still.value is not None else episode.value
         self.desk.touch(episode)
         case = self.desk.cases.get(episode.case or "")
@@ -177,6 +197,7 @@ class Arrival:
         if episode is not None and change.seq > episode.seq + 1:
             gap = f"{change.id}: the change before it had seq {episode.seq}"
             self._set_aside(record, Unprocessable("sequence_gap", gap), change.t)
+        entry = self._entry(record, change) if episode is None else None
         self.counts["changes"] += 1
         self.clock.plan = change.plan or self.clock.plan
         if change.partition is not None:
@@ -185,10 +206,16 @@ class Arrival:
         self.desk.add(
             change_table, {"offset": record.offset, "episode": change.episode, "grid": change.grid, "body": body}
         )
-        if episode is None:
-            self._raised(record, change)
-        else:
+        if entry is not None:
+            self._raised(record, change, entry)
+        elif episode is not None:
             self._changed(episode, change)
+
+    def _entry(self, record: AlertRecord, change: Change) -> RuleEntry:
+        entry = self._directory(change.plan, record.offset).rules.get(change.rule)
+        if entry is None:
+            raise Unprocessable("unknown_rule", f"{change.id}: plan {change.plan} has no rule {change.rule}")
+        return entry
 
     def _changed(self, episode: Episode, change: Change) -> None:
         self._note_change(episode, change)
@@ -210,11 +237,8 @@ class Arrival:
             episode.lon, episode.lat, episode.grid = change.lon, change.lat, change.grid
         self.desk.touch(episode)
 
-    def _raised(self, record: AlertRecord, change: Change) -> None:
+    def _raised(self, record: AlertRecord, change: Change, entry: RuleEntry) -> None:
         directory = self._directory(change.plan, record.offset)
-        entry = directory.rules.get(change.rule)
-        if entry is None:
-            raise Unprocessable("unknown_rule", f"{change.id}: plan {change.plan} has no rule {change.rule}")
         drill = change.sensor in directory.drills
         episode = _episode(change, entry.title, drill)
         self._note_change(episode, change)
@@ -292,7 +316,7 @@ class Arrival:
         if case is not None:
             self.clerk.record(case, Note.JOINED, t_ms, note=note, data=data)
         else:
-            case_id = f"WO-{self._date(t_ms)}-{short_hash(f'city.alerts:{record.offset}')}"
+            case_id = f"WO-{self._date(t_ms)}-{short_hash(f'city.alerts:{digest(record.value)}')}"
             facts: dict[str, Any] = {
                 "title": category(TROUBLE).title,
                 "category": TROUBLE,
@@ -305,12 +329,20 @@ class Arrival:
             self._count_opened(record.log_time)
         self.quarantined[fault.reason] = self.quarantined.get(fault.reason, 0) + 1
         row: dict[str, Any] = {"offset": record.offset, "log_time": record.log_time, "reason": fault.reason}
-        self.desk.add(quarantine, row | {"detail": fault.detail, "raw": record.value, "case": case.id})
+        name = digest(record.value)
+        self._aside.add(name)
+        row |= {"detail": fault.detail, "raw": record.value, "digest": name, "case": case.id}
+        self.desk.add(quarantine, row)
 
     def _date(self, t_ms: int) -> str:
         directory = self.plans.directory(self.clock.plan) if self.clock.plan else None
         directory = directory or self.plans.first() or Directory("", {})
         return directory.local_date(t_ms)
+
+
+def digest(value: bytes) -> str:
+    """Return the name by which a record that was set aside is known again: SHA-256 in hex digits."""
+    return hashlib.sha256(value).hexdigest()
 
 
 def open_case(

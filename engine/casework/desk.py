@@ -144,6 +144,11 @@ class Desk:
         due = select(schema.timer.c.case).where(schema.timer.c.due <= clock)
         self.load_cases(self.db.execute(due).scalars())
 
+    def set_aside(self, digests: Iterable[str]) -> set[str]:
+        """Return those of the records, by the digests of their bytes, that stand in quarantine."""
+        column = schema.quarantine.c.digest
+        return {row.digest for row in self._rows(select(column), column, sorted(set(digests)))}
+
     def _rows(self, query: Select[Any], column: ColumnElement[Any], values: Sequence[str]) -> Iterator[Row[Any]]:
         for at in range(0, len(values), CHUNK):
             yield from self.db.execute(query.where(column.in_(values[at : at + CHUNK])))

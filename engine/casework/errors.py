@@ -66,9 +66,10 @@ class PlanUnknown(CannotGoOn):
 
 
 class StoreAway(CaseworkFault):
-    """The database cannot be reached, was stopped, or did not answer in time."""
+    """The database cannot be reached, was stopped, or did not answer in time; `detail` is for the person who waits."""
 
     exit_code = 75
+    detail = "案件库暂时无法访问，请稍后重试"
 
     def __init__(self, store: str, cause: Exception) -> None:
         said = " ".join(str(getattr(cause, "orig", None) or cause).split())

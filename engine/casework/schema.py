@@ -282,7 +282,7 @@ outbox = Table(
     UniqueConstraint("case", "seq"),
 )
 
-# records of the alerts log that casework could not process
+# records of the alerts log that casework could not process; one that comes again is known by its `digest`, SHA-256
 quarantine = Table(
     "quarantine",
     metadata,
@@ -292,6 +292,7 @@ quarantine = Table(
     Column("detail", Prose, nullable=False),
     Column("raw", LargeBinary, nullable=False),
     Column("case", _CaseId, ForeignKey("cases.id")),
+    Column("digest", line(64), index=True),
 )
 
 token = Table(

@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from engine.casework import outbox, queries, schema, tokens, values
 from engine.casework.arrival import AlertRecord, Arrival, Clock, Poison
 from engine.casework.counter import Counter, Report, allowed
 from engine.casework.desk import Desk
 from engine.casework.directory import Directory
-from engine.casework.errors import CursorLost, OffsetGap
+from engine.casework.errors import CursorLost, OffsetGap, StoreAway
 from engine.casework.outbox import OutboxRow
 from engine.casework.people import Actor
 from engine.casework.plans import Plans
@@ -47,9 +47,11 @@ class Applied(msgspec.Struct, frozen=True, kw_only=True):
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """`partitions`: of the readings log, each must have marked before C starts. `reopen_ms`: how long after the close
-    a case can be reopened. `change_keep`: how many records of the alerts log back changes are kept for people."""
+    a case can be reopened. `change_keep`: how many records of the alerts log back changes are kept for people.
+    `first_offset`: of the alerts log, 1 in the journal, 0 in Kafka; the cursor before it stands for none."""
 
     partitions: int = 1
+    first_offset: int = 1
     reopen_ms: int = 30 * 86_400_000
     change_keep: int = 50_000
 
@@ -77,15 +79,15 @@ class Casework:
     # --- the alerts log
 
     def cursor(self) -> int:
-        """Return the last applied offset of the alerts log, 0 for none."""
+        """Return the last applied offset of the alerts log; the one before `first_offset` for none."""
         with self.store.read() as db:
-            self._seen = _cursor(db)[0]
+            self._seen = self._cursor(db)[0]
         return self._seen
 
     def clock(self) -> int | None:
         """Return casework's time C in ms, null before every partition has marked."""
         with self.store.read() as db:
-            return _cursor(db)[1]
+            return self._cursor(db)[1]
 
     def marks(self) -> dict[int, int | None]:
         """Return the latest mark of each known partition: the one that holds C back is the smallest, or null."""
@@ -96,6 +98,7 @@ class Casework:
         """Apply consecutive records in one transaction; offsets at or below the cursor are skipped.
 
         The same records in other batches do the same. Raises CursorLost, OffsetGap, PlanUnknown: nothing was applied.
+        Raises StoreAway: ask `cursor()`, since the connection may have broken after the commit.
         """
         seen = self._seen if self._seen is not None else self.cursor()
         fresh = [record for record in records if record.offset > seen]
@@ -108,17 +111,37 @@ class Casework:
         while True:
             try:
                 return self._apply(fresh, seen, len(records) - len(fresh), poison)
+            except StoreAway:
+                self._seen = None
+                raise
             except Poison as fault:
                 if fault.offset in poison:
                     raise
                 poison[fault.offset] = str(fault)
 
+    def set_aside(self, record: AlertRecord, why: str) -> Applied:
+        """Keep the record after the cursor in quarantine: a case tells the supervisor. Raises what `apply` raises."""
+        seen = self.cursor()
+        if record.offset != seen + 1:
+            raise CursorLost(record.offset - 1)
+        return self._apply([record], seen, 0, {record.offset: why})
+
+    def go_to(self, seen: int, to: int) -> None:
+        """Move the cursor from `seen` to `to`: over offsets that the log itself uses, or back to where it began anew.
+
+        Raises CursorLost when it is not at `seen`.
+        """
+        with self.store.write() as db:
+            self._swap(db, seen, to)
+            db.execute(delete(schema.change).where(schema.change.c.offset > to))
+        self._seen = to
+
     def _apply(self, fresh: Sequence[AlertRecord], seen: int, skipped: int, poison: Mapping[int, str]) -> Applied:
         if not fresh:
             return Applied(cursor=seen, clock=self.clock(), skipped=skipped)
         with self.store.write() as db:
-            _, c, plan = _cursor(db)
-            _swap(db, seen, fresh[-1].offset)
+            _, c, plan = self._cursor(db)
+            self._swap(db, seen, fresh[-1].offset)
             clock = Clock(self._marks(db), c, plan)
             arrival = Arrival(Desk(db), self.plans, clock, poison)
             arrival.take(fresh)
@@ -141,6 +164,23 @@ class Casework:
             quarantined=arrival.quarantined,
             **arrival.counts,
         )
+
+    def _cursor(self, db: Connection) -> tuple[int, int | None, str | None]:
+        """Return offset, clock C and the plan named last."""
+        columns = schema.cursor.c
+        query = select(columns.offset, columns.clock, columns.plan).where(columns.name == _ALERTS)
+        row = db.execute(query).first()
+        return (row[0], row[1], row[2]) if row is not None else (self.settings.first_offset - 1, None, None)
+
+    def _swap(self, db: Connection, seen: int, to: int) -> None:
+        """Move the cursor from where this process saw it; CursorLost when it is no longer there."""
+        columns = schema.cursor.c
+        swap = update(schema.cursor).where(columns.name == _ALERTS, columns.offset == seen).values(offset=to)
+        if db.execute(swap).rowcount == 1:
+            return
+        if seen >= self.settings.first_offset or db.execute(select(columns.name)).first() is not None:
+            raise CursorLost(seen)
+        db.execute(insert(schema.cursor), [{"name": _ALERTS, "offset": to, "clock": None, "plan": None}])
 
     def _marks(self, db: Connection) -> dict[int, int | None]:
         known: dict[int, int | None] = dict.fromkeys(range(self.settings.partitions))
@@ -186,7 +226,7 @@ class Casework:
         return case_view(case, moves=allowed(case, actor), now_ms=t_ms)
 
     def _counter(self, db: Connection) -> Counter:
-        offset, c, plan = _cursor(db)
+        offset, c, plan = self._cursor(db)
         directory = (self.plans.directory(plan) if plan else None) or self.plans.first() or Directory("", {})
         return Counter(db, offset, c, directory, self.settings.reopen_ms)
 
@@ -267,22 +307,3 @@ class Casework:
     def positions(self) -> tuple[int, int]:
         """Return the smallest and the largest position given; (1, 0) when none was."""
         return outbox.positions(self.store)
-
-
-def _cursor(db: Connection) -> tuple[int, int | None, str | None]:
-    """Return offset, clock C and the plan named last."""
-    columns = schema.cursor.c
-    query = select(columns.offset, columns.clock, columns.plan).where(columns.name == _ALERTS)
-    row = db.execute(query).first()
-    return (row[0], row[1], row[2]) if row is not None else (0, None, None)
-
-
-def _swap(db: Connection, seen: int, to: int) -> None:
-    """Move the cursor from where this process saw it; CursorLost when it is no longer there."""
-    columns = schema.cursor.c
-    if seen == 0 and db.execute(select(func.count()).select_from(schema.cursor)).scalar_one() == 0:
-        db.execute(insert(schema.cursor), [{"name": _ALERTS, "offset": to, "clock": None, "plan": None}])
-        return
-    swap = update(schema.cursor).where(columns.name == _ALERTS, columns.offset == seen).values(offset=to)
-    if db.execute(swap).rowcount != 1:
-        raise CursorLost(seen)

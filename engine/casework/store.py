@@ -14,11 +14,13 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, func, inspect, make_url, select, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from engine.casework import log_schema as _log_schema  # noqa: F401  (its tables belong to the same metadata)
 from engine.casework.errors import BadStore, SchemaMismatch, StoreAway
+from engine.casework.schema import metadata
 
 BUSY_TIMEOUT_MS = 10_000
 CONNECTIONS = 16  # at most, of one process, to PostgreSQL
@@ -44,7 +46,7 @@ _STANDBY = "25006"  # read only: after a failover the name may still lead there
 class Store:
     """A database with the tables of schema.py and log_schema.py.
 
-    Writes take turns in this process and between processes. When the database is away, both `read` and `write` raise
+    Writes take turns in this process and between processes. When PostgreSQL is away, both `read` and `write` raise
     StoreAway; what a `write` that raised was to do is not there, unless the connection broke during the commit itself.
     """
 
@@ -98,6 +100,12 @@ class Store:
             raise
 
     @contextmanager
+    def beside(self) -> Iterator[Connection]:
+        """Yield a connection inside a transaction that waits for no turn: for rows that casework does not touch."""
+        with self._told(), self.engine.connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
     def read(self) -> Iterator[Connection]:
         """Yield a connection that sees one state of the store, and can change nothing of it."""
         with self._told(), self.engine.connect() as connection:
@@ -111,29 +119,29 @@ class Store:
         try:
             yield
         except (OperationalError, InterfaceError, PoolTimeout) as error:
+            if self.engine.dialect.name == "sqlite":
+                raise  # a file is not away: what is wrong with it is named by who opened it
             raise StoreAway(self.name, error) from error
 
 
-def upgrade(store: Store) -> str:
-    """Bring the schema to the newest revision, an empty store included, and return its name.
+def upgrade(store: Store, to: str | None = None) -> str:
+    """Bring the schema to a revision, the newest if not given, an empty store included; return its name.
 
     Raises SchemaMismatch when a newer program has already upgraded the store.
     """
-    config = _config()
-    scripts = ScriptDirectory.from_config(config)
-    head = scripts.get_current_head()
-    assert head is not None
-    if revision(store) == head:
-        return head
+    config, known = _config(), _revisions()
+    wanted = to or known[0]
+    if revision(store) == wanted:
+        return wanted
     with store.write() as connection:
         if connection.dialect.name == "postgresql":
             connection.execute(text("SET LOCAL statement_timeout = 0"))
         now = MigrationContext.configure(connection).get_current_revision()  # another may have upgraded it meanwhile
-        if now is not None and now not in {script.revision for script in scripts.walk_revisions()}:
-            raise SchemaMismatch(f"case store: schema {now} is newer than this program's {head}; use the newer program")
+        if now is not None and now not in known:
+            raise SchemaMismatch(_newer(now, known[0]))
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
-    return head
+        command.upgrade(config, wanted)
+    return wanted
 
 
 def revision(store: Store) -> str | None:
@@ -144,17 +152,36 @@ def revision(store: Store) -> str | None:
 
 def check_schema(store: Store) -> None:
     """Raise SchemaMismatch unless the store has this program's schema."""
-    scripts = ScriptDirectory.from_config(_config())
-    head = scripts.get_current_head()
+    known = _revisions()
     with store.read() as connection:
         now = MigrationContext.configure(connection).get_current_revision()
         tables = inspect(connection).get_table_names()
-    if now == head:
+    if now == known[0]:
         return
-    if now is not None and now not in {script.revision for script in scripts.walk_revisions()}:
-        raise SchemaMismatch(f"case store: schema {now} is newer than this program's {head}; use the newer program")
+    if now is not None and now not in known:
+        raise SchemaMismatch(_newer(now, known[0]))
     found = f"schema {now}" if now else ("tables of something else" if tables else "an empty store")
-    raise SchemaMismatch(f"case store: this program needs schema {head}; got {found}; run `tongguan db upgrade`")
+    raise SchemaMismatch(f"case store: this program needs schema {known[0]}; got {found}; run `tongguan db upgrade`")
+
+
+def renumber(connection: Connection) -> None:
+    """Let rows that number themselves go on after the largest number there is, for rows that came with theirs."""
+    if connection.dialect.name != "postgresql":
+        return  # SQLite looks for the largest by itself
+    for table in metadata.sorted_tables:
+        if "id" in table.c and table.c.id.autoincrement is True:
+            largest = connection.execute(select(func.max(table.c.id))).scalar() or 0
+            sequence = func.pg_get_serial_sequence(table.name, "id")
+            connection.execute(select(func.setval(sequence, largest + 1, False)))
+
+
+def _newer(now: str, head: str) -> str:
+    return f"case store: schema {now} is newer than this program's {head}; use the newer program"
+
+
+def _revisions() -> list[str]:
+    """Return this program's revisions, the newest first."""
+    return [script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()]
 
 
 def _config() -> Config:

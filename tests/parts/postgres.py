@@ -12,6 +12,7 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -19,7 +20,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, make_url, text
 
-from engine.casework.store import Store, upgrade
+from engine.casework.schema import metadata
+from engine.casework.store import Store, renumber, upgrade
 
 GIVEN = "TONGGUAN_TEST_POSTGRES"
 SCRIPT = Path(__file__).parents[2] / "deploy/local/postgres"
@@ -96,6 +98,14 @@ def _script(*arguments: str) -> str:
     return done.stdout.strip()
 
 
+def empty(store: Store) -> None:
+    """Leave a store as it was after its migration, its numbers from 1 again; quicker than another database."""
+    statements = [f'DELETE FROM "{table.name}"' for table in reversed(metadata.sorted_tables)]
+    with store.write() as connection:
+        connection.exec_driver_sql("; ".join(statements))
+        renumber(connection)
+
+
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[Server]:
     """Return the session's server, with the template from which databases are cloned."""
@@ -119,12 +129,27 @@ def postgres_server() -> Iterator[Server]:
             shutil.rmtree(folder)
 
 
+@pytest.fixture(scope="session")
+def postgres_pair(postgres_server: Server) -> Iterator[tuple[Store, Store]]:
+    """Return the stores of two databases of the session, for tests that begin with `empty`."""
+    with fresh(postgres_server) as one, fresh(postgres_server) as two:
+        yield one.store, two.store
+
+
 @pytest.fixture
 def database(postgres_server: Server) -> Iterator[Database]:
     """Return a fresh, migrated database."""
-    name = postgres_server.make()
-    url = postgres_server.at(name)
-    store = Store.connect(url)
-    yield Database(postgres_server, url, store)
-    store.close()
-    postgres_server.drop(name)
+    with fresh(postgres_server) as made:
+        yield made
+
+
+@contextmanager
+def fresh(server: Server) -> Iterator[Database]:
+    """Make a migrated database, and drop it at the end."""
+    name = server.make()
+    store = Store.connect(server.at(name))
+    try:
+        yield Database(server, server.at(name), store)
+    finally:
+        store.close()
+        server.drop(name)

@@ -17,6 +17,7 @@ from engine.casework.service import AlertRecord, Applied, CaseFilter, Casework, 
 from engine.casework.store import Store, upgrade
 from engine.casework.views import CaseDetail, CaseView
 from rules.model import Auto, CaseSpec, Close, Comparison, LevelName, Merge, MergeBy, Op
+from tests.parts import postgres
 
 T0 = 1_760_000_000_000  # 2025-10-09 16:53:20 in Asia/Shanghai
 MINUTE = 60_000
@@ -181,11 +182,21 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def store(tmp_path: Path, empty: Path) -> Iterator[Store]:
-    """Return an empty store with its tables."""
+def file_store(tmp_path: Path, empty: Path) -> Iterator[Store]:
+    """Return an empty store with its tables: a SQLite file."""
     store = Store.open(shutil.copy(empty, tmp_path / "cases.db"))
     yield store
     store.close()
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.needs("postgres"))])
+def store(request: pytest.FixtureRequest) -> Store:
+    """Return an empty store with its tables: once a SQLite file, once a PostgreSQL database."""
+    if request.param == "sqlite":
+        return request.getfixturevalue("file_store")
+    store: Store = request.getfixturevalue("postgres_pair")[0]
+    postgres.empty(store)
+    return store
 
 
 @pytest.fixture

@@ -251,8 +251,8 @@ def test_a_change_that_makes_no_sense_is_quarantined_by_reason(
 
 
 def test_many_unprocessable_records_of_one_reason_tell_the_supervisor_in_one_case(town: Town) -> None:
-    for _ in range(3):
-        town.feed(b"{")
+    for broken in (b"{", b"{{", b"{ "):
+        town.feed(broken)
     town.feed(b"[]")
     assert sorted(town.story(case.id).case.seq for case in town.cases()) == [2, 4]
     assert town.casework.counts().quarantine == {"bad_json": 3, "bad_change": 1}

@@ -115,7 +115,8 @@ class Play:
             self.town.write({"still": f"ep_{name}", "t": self.town.t, "value": 3.5})
 
     def broken(self) -> None:
-        self.town.write(b'{"mark": "never"}')
+        self.number += 1
+        self.town.write(b'{"mark": "never", "number": %d}' % self.number)
 
     def cases(self) -> list[CaseState]:
         """Return all cases as they stand, by id, after everything written so far."""

@@ -1,4 +1,7 @@
-"""What workers on a shared log keep: checkpoints, skips, gaps, leases, destinations. Text in order of code points."""
+"""What workers on a shared log keep: checkpoints, skips, gaps, leases, destinations. Text in order of code points;
+records that were set aside are known by their digest."""
+
+import hashlib
 
 import sqlalchemy as sa
 from alembic import op
@@ -20,6 +23,7 @@ _SERIAL = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 def upgrade() -> None:
     if op.get_context().dialect.name == "postgresql":
         _order_text_by_code_points()
+    _name_what_was_set_aside()
     op.create_table(
         "attempt",
         sa.Column("partition", sa.Integer(), autoincrement=False, nullable=False),
@@ -112,6 +116,15 @@ def upgrade() -> None:
     if op.get_context().dialect.name == "postgresql":
         # a checkpoint is compressed already
         op.execute("ALTER TABLE checkpoint ALTER COLUMN data SET STORAGE EXTERNAL")
+
+
+def _name_what_was_set_aside() -> None:
+    op.add_column("quarantine", sa.Column("digest", _line(64), nullable=True))
+    op.create_index("ix_quarantine_digest", "quarantine", ["digest"], unique=False)
+    table = sa.table("quarantine", sa.column("offset"), sa.column("raw"), sa.column("digest"))
+    for offset, raw in op.get_bind().execute(sa.select(table.c.offset, table.c.raw)).all():
+        name = hashlib.sha256(raw).hexdigest()
+        op.get_bind().execute(sa.update(table).where(table.c.offset == offset).values(digest=name))
 
 
 def _order_text_by_code_points() -> None:
