@@ -20,7 +20,7 @@ from starlette.responses import Response
 from starlette.routing import Match
 
 from engine.api.services import Overloaded, Unavailable
-from engine.casework.errors import Refused
+from engine.casework.errors import Refused, StoreAway
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -119,6 +119,9 @@ def problem_of(error: Exception) -> Problem:
             return Problem(429, "overloaded", error.detail, headers={"retry-after": str(error.retry_after_s)})
         case Unavailable():
             return Problem(503, "unavailable", error.detail, headers={"retry-after": "5"})
+        case StoreAway():
+            said = "数据库暂无应答，请稍后重试 / the case store does not answer; repeat the request with the same key"
+            return Problem(503, "store_away", said, headers={"retry-after": "5"})
         case RequestValidationError():
             return _from_validation(error)
         case HTTPException():
@@ -144,5 +147,14 @@ def _methods(request: Request) -> list[str]:
 
 def install(app: FastAPI) -> None:
     """Make every error of the app a problem document."""
-    for kind in (Problem, Refused, Overloaded, Unavailable, RequestValidationError, HTTPException, Exception):
+    for kind in (
+        Problem,
+        Refused,
+        StoreAway,
+        Overloaded,
+        Unavailable,
+        RequestValidationError,
+        HTTPException,
+        Exception,
+    ):
         app.add_exception_handler(kind, answer)

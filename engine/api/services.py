@@ -185,6 +185,9 @@ class Layers(Protocol):
     def name(self) -> str:
         """Return the Chinese name of the city."""
 
+    def edition(self) -> str:
+        """Return by what the present areas are known: another one when they changed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:

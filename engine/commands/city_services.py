@@ -13,7 +13,7 @@ import numpy.typing as npt
 from engine.api.services import SensorRow
 from engine.commands.city_files import CityFiles
 from engine.detect.last_values import LastValue
-from engine.runtime.embedded import Embedded
+from engine.runtime.sensors import LastKnown
 from geo.grids import GridSet
 from geo.outlines import outlines
 from rules.canonical import rule_data
@@ -27,9 +27,8 @@ Level = Literal["county", "street", "community", "grid"]
 class CitySensors:
     """Registered sensors with their last values, and others that were heard."""
 
-    def __init__(self, engine: Embedded) -> None:
-        self._engine = engine
-        plan = engine.plan
+    def __init__(self, plan: Plan, known: LastKnown) -> None:
+        self._known = known
         registry, grids = plan.registry, plan.grids or GridSet.empty()
         located = grids.locate(registry.lon_e7, registry.lat_e7).tolist()
         self._registered = {
@@ -41,7 +40,7 @@ class CitySensors:
     def rows(self) -> list[SensorRow]:
         """Return every sensor and kind in order."""
         rows = dict(self._registered)
-        for value in self._engine.sensors.all():
+        for value in self._known.all():
             known = rows.get((value.sensor, value.kind))
             rows[value.sensor, value.kind] = _with_value(known, value)
         return [rows[key] for key in sorted(rows)]
@@ -103,6 +102,10 @@ class CityLayers:
     def name(self) -> str:
         """Return the name of the city."""
         return self._city.name
+
+    def edition(self) -> str:
+        """Return the plan by which the areas are these."""
+        return self._city.plan.digest
 
 
 def _grid_feature(grids: GridSet, middles: npt.NDArray[np.int32], row: int) -> dict[str, Any]:

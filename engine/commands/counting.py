@@ -10,7 +10,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from engine.api.metrics import Metrics
-from engine.casework.service import AlertRecord, Applied
+from engine.casework.errors import StoreAway
+from engine.casework.service import AlertRecord, Applied, Casework
 from engine.detect.batch import RecordBatch
 from engine.detect.changes import Change
 from engine.detect.last_values import LastValue
@@ -75,11 +76,11 @@ Figures = dict[tuple[str, ...], float]
 """Values by their labels."""
 
 
-class Gauges(Collector):
-    """What the case store and the engine say at the moment of the scrape."""
+class CaseGauges(Collector):
+    """What the case store says at the moment of the scrape; nothing while it does not answer."""
 
-    def __init__(self, engine: Embedded) -> None:
-        self._engine = engine
+    def __init__(self, casework: Casework) -> None:
+        self._casework = casework
 
     def describe(self) -> list[Metric]:
         """Name nothing beforehand, so that registering asks no store."""
@@ -87,24 +88,41 @@ class Gauges(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Yield the gauges, and the moves ever made."""
-        counts, now = self._engine.casework.counts(), self._engine.progress()
+        try:
+            counts = self._casework.counts()
+        except StoreAway:
+            return
         alerts: Figures = {(alert.rule, alert.level): alert.count for alert in counts.alerts}
-        yield _gauge("alerts_open", "Open episodes.", ("rule", "level"), alerts)
+        yield gauge("alerts_open", "Open episodes.", ("rule", "level"), alerts)
         cases: Figures = {(case.state, case.level): case.count for case in counts.cases}
-        yield _gauge("cases_open", "Open cases.", ("state", "level"), cases)
+        yield gauge("cases_open", "Open cases.", ("state", "level"), cases)
         moves = CounterMetricFamily("tongguan_case_moves_total", "Moves made on cases.", labels=("move",))
         for move, n in counts.moves.items():
             moves.add_metric((move,), n)
         yield moves
-        yield _gauge("outbox_pending", "Outbox rows without a position.", (), {(): counts.outbox_pending})
-        yield _gauge("partition_lag_records", "Records not yet judged.", ("partition",), {("0",): now.waiting})
+        yield gauge("outbox_pending", "Outbox rows without a position.", (), {(): counts.outbox_pending})
+
+
+class Gauges(CaseGauges):
+    """The same, and how far detect is, of an embedded engine."""
+
+    def __init__(self, engine: Embedded) -> None:
+        super().__init__(engine.casework)
+        self._engine = engine
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the gauges, and the moves ever made."""
+        yield from super().collect()
+        now = self._engine.progress()
+        yield gauge("partition_lag_records", "Records not yet judged.", ("partition",), {("0",): now.waiting})
         behind: Figures = {}
         if now.clock_ms is not None and now.log_ms is not None:
             behind["0",] = max(0, now.log_ms - now.clock_ms) / 1000
-        yield _gauge("watermark_delay_seconds", "Newest log time less the watermark.", ("partition",), behind)
+        yield gauge("watermark_delay_seconds", "Newest log time less the watermark.", ("partition",), behind)
 
 
-def _gauge(name: str, text: str, labels: Sequence[str], values: Figures) -> Metric:
+def gauge(name: str, text: str, labels: Sequence[str], values: Figures) -> Metric:
+    """Return a gauge with its values by their labels."""
     family = GaugeMetricFamily(f"tongguan_{name}", text, labels=labels)
     for labelled, value in values.items():
         family.add_metric(labelled, value)

@@ -74,11 +74,13 @@ def serve(
     max_delay: Annotated[str | None, typer.Option(help="How long readings wait for those before them: 30s.")] = None,
     max_age: Annotated[str | None, typer.Option(help="Older readings are stale: 7d.")] = None,
     log_time: Annotated[str | None, typer.Option(help="commit, or record on a player's clock.")] = None,
+    broker: Annotated[str | None, typer.Option(help="Kafka of the workers: host:port, several with commas.")] = None,
+    database: Annotated[str | None, typer.Option(help="PostgreSQL of the workers: a URL.")] = None,
     host: Annotated[str | None, typer.Option(help="Address of API and console.")] = None,
     port: Annotated[int | None, typer.Option(help="Port of API and console; 0: a free one.")] = None,
     metrics_port: Annotated[int | None, typer.Option(help="Port of metrics and health; 0: a free one.")] = None,
 ) -> None:
-    """Serve API and console; with --embedded the whole engine runs in this process.
+    """Serve API and console: of workers on Kafka and PostgreSQL, or with --embedded of an engine in this process.
 
     Example: tongguan serve --embedded --data /var/lib/tongguan
     """
@@ -88,17 +90,22 @@ def serve(
         if print_config:
             typer.echo(printed(settings))
             return
-        if not embedded:
-            typer.echo("tongguan: serve needs --embedded: this release keeps its log in the same process", err=True)
+        ended = threading.Event()
+        for name in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(name, lambda *_: ended.set())
+        if embedded:
+            serve_until(ended, settings, limits_of(settings))
+        elif settings.broker and settings.database:
+            from engine.commands.cluster import serve_cluster  # only here: it takes a while to import
+
+            serve_cluster(ended, settings)
+        else:
+            typer.echo(
+                "tongguan: serve needs --embedded (log, detect and casework in this process), "
+                "or both --broker and --database (where `tongguan worker` does that work)",
+                err=True,
+            )
             raise typer.Exit(2)
-        _serve(settings)
-
-
-def _serve(config: Config) -> None:
-    ended = threading.Event()
-    for name in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(name, lambda *_: ended.set())
-    serve_until(ended, config, limits_of(config))
 
 
 def serve_until(ended: threading.Event, config: Config, limits: Limits) -> None:

@@ -22,21 +22,22 @@ from engine.runtime import errors
 from engine.runtime.embedded import Embedded, wall_clock_ms
 from engine.runtime.gaps import banner
 from engine.runtime.readings import frames_that_fit
+from rules.plan import Plan
 
 MOST_SERIES = 500_000
 
 
-class EmbeddedIntake:
-    """Readings into the journal; judged first as detect will judge them."""
+class Judge:
+    """What detect will say of a body under a plan, before it is in the log."""
 
-    def __init__(self, engine: Embedded) -> None:
-        self._engine = engine
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
         self._lock = threading.Lock()
         self._fresh()
 
     def _fresh(self) -> None:
-        self._vocabulary = Vocabulary(self._engine.plan)
-        self._decoder = Decoder(self._engine.plan, self._vocabulary, ())
+        self._vocabulary = Vocabulary(self._plan)
+        self._decoder = Decoder(self._plan, self._vocabulary, ())
 
     def judge(self, body: bytes) -> Judged:
         """Return how many readings a body has and which detect will reject."""
@@ -49,6 +50,14 @@ class EmbeddedIntake:
         if found.n == 0 and len(rejected) == 1 and not _is_frame(body):
             return Judged(0, rejected)
         return Judged(found.n + len(rejected), rejected)
+
+
+class EmbeddedIntake:
+    """Readings into the journal."""
+
+    def __init__(self, engine: Embedded) -> None:
+        self._engine = engine
+        self.judge = Judge(engine.plan).judge
 
     def append(self, body: bytes, readings: int) -> None:
         """Append a body, in parts where its log times would not fit beside it; durable on return."""
@@ -99,7 +108,7 @@ class EmbeddedRelay:
 
     def read(self, after: int, limit: int) -> list[StreamEvent]:
         """Return published events after a position."""
-        return [_event(row) for row in self._engine.relay.read(after, limit)]
+        return [event_of(row) for row in self._engine.relay.read(after, limit)]
 
     def first(self) -> int:
         """Return the smallest position kept."""
@@ -114,7 +123,8 @@ class EmbeddedRelay:
         return self._engine.relay.subscribe(wake)
 
 
-def _event(row: OutboxRow) -> StreamEvent:
+def event_of(row: OutboxRow) -> StreamEvent:
+    """Return a message of the outbox as an event of the stream."""
     case = _messages.decode(row.payload).case
     return StreamEvent(
         position=row.position,
@@ -174,7 +184,7 @@ def services_of(engine: Embedded, city: CityFiles, metrics: Metrics, counted: Co
         intake=EmbeddedIntake(engine),
         relay=EmbeddedRelay(engine),
         health=EmbeddedHealth(engine, counted),
-        sensors=CitySensors(engine),
+        sensors=CitySensors(engine.plan, engine.sensors),
         layers=CityLayers(city),
         rules=lambda: rules_of(engine.plan),
         registry=metrics.registry,

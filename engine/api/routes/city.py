@@ -54,11 +54,12 @@ class WholeLayers:
     """Whole levels of the city, spelled out once for each area that callers have; the latest 16 are kept."""
 
     def __init__(self, layers: Layers) -> None:
-        self._of = lru_cache(16)(lambda level, area: Packed(_collection(layers, level, None, area)))
+        self._layers = layers
+        self._of = lru_cache(16)(lambda _edition, level, area: Packed(_collection(layers, level, None, area)))
 
     def answer(self, request: Request, level: Level, area: str) -> Response:
         """Return one level within an area."""
-        return self._of(level, area).answer(request, "application/geo+json")
+        return self._of(self._layers.edition(), level, area).answer(request, "application/geo+json")
 
 
 def add_routes(router: APIRouter, layers: Layers) -> None:

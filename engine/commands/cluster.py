@@ -1,0 +1,124 @@
+"""`tongguan serve` on Kafka and PostgreSQL: API and console beside the workers, as many of them as one likes."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import typer
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import Metric
+from prometheus_client.registry import Collector
+
+from engine.api.app import create_app
+from engine.api.metrics import Metrics
+from engine.api.routes.state import metrics_app
+from engine.api.server import Listener, bind, check_bind
+from engine.api.services import Services, Settings
+from engine.casework.plans import StoredPlans
+from engine.casework.service import Casework
+from engine.casework.service import Settings as CaseSettings
+from engine.casework.store import Store, check_schema
+from engine.casework.tokens import list_tokens
+from engine.commands.cluster_services import ClusterHealth, DatabaseRelay, KafkaIntake, wall_clock_ms
+from engine.commands.counting import CaseGauges, Figures, gauge
+from engine.commands.in_force import LayersInForce, RunningPlan, SensorsInForce
+from engine.runtime.config import Config, size_bytes
+from engine.runtime.kafka.background import Background
+from engine.runtime.kafka.bounds import Watching
+from engine.runtime.kafka.client import Connection
+from engine.runtime.kafka.following import Following
+from engine.runtime.kafka.intake import Intake
+from engine.runtime.kafka.topics import Topics
+from engine.runtime.sensors import LastKnown
+from engine.runtime.watch import Threads, end_process
+
+
+class LagGauges(Collector):
+    """How many records of each partition are not judged, seen from outside of the workers."""
+
+    def __init__(self, waiting: Callable[[], dict[int, int]]) -> None:
+        self._waiting = waiting
+
+    def describe(self) -> list[Metric]:
+        """Name nothing beforehand."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the lag of each partition."""
+        lag: Figures = {(str(partition),): n for partition, n in self._waiting().items()}
+        yield gauge("partition_lag_records", "Records not yet judged.", ("partition",), lag)
+
+
+def serve_cluster(ended: threading.Event, config: Config) -> None:
+    """Serve until `ended` is set; the address is printed once it answers.
+
+    Starts with the broker away, but not with the database: StoreAway, NoPlan, SchemaMismatch say why.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what concerns us we say ourselves, once
+    connection, topics = Connection.from_config(config), Topics(config.topic_prefix)
+    with ExitStack() as closing:
+        store = Store.connect(config.database)
+        closing.callback(store.close)
+        check_schema(store)
+        check_bind(config.host, len(list_tokens(store)))
+        casework = Casework(store, StoredPlans(store), CaseSettings(partitions=0, first_offset=0))
+        known = LastKnown()
+        running = RunningPlan(store, known)
+        background = Background("kafka")
+        closing.callback(background.stop)
+        intake = Intake(background, connection, topics.readings, limit_bytes=size_bytes(config.queue_size))
+        closing.callback(intake.close)
+        watching = Watching(connection, topics.readings, topics.alerts, config.group)
+        threads = Threads(end_process)
+        health = ClusterHealth(casework, watching, intake, running, threads.alive)
+        relay = DatabaseRelay(casework)
+        metrics = Metrics(CollectorRegistry())
+        metrics.registry.register(CaseGauges(casework))
+        metrics.registry.register(LagGauges(health.waiting))
+
+        def now_ms() -> int:
+            players = casework.clock() if config.log_time == "record" else None
+            return players if players is not None else wall_clock_ms()
+
+        services = Services(
+            casework=casework,
+            intake=KafkaIntake(intake, running, now_ms if config.log_time == "record" else lambda: None),
+            relay=relay,
+            health=health,
+            sensors=SensorsInForce(running),
+            layers=LayersInForce(running),
+            rules=lambda: running.now.rules,
+            registry=metrics.registry,
+            now_ms=now_ms,
+            settings=Settings(allowed_hosts=tuple(config.allowed_hosts), allowed_origins=tuple(config.allowed_origins)),
+        )
+        background.start(watching.run())
+        background.start(Following(connection, topics.sensors, known).run())
+        threads.watch(background.thread)
+        threads.start("plan", lambda: running.run(threads.stopping))
+        threads.start("stream", lambda: relay.run(threads.stopping))
+        threads.start("health", lambda: health.run(threads.stopping))
+        threads.start("watch", threads.watching)
+        closing.callback(threads.join, 5.0)
+        closing.callback(threads.stopping.set)
+        _listen(ended, services, config, threads, closing)
+
+
+def _listen(ended: threading.Event, services: Services, config: Config, threads: Threads, closing: ExitStack) -> None:
+    app = create_app(services)
+    main = Listener(app, bind(config.host, config.port), before_stop=app.close)
+    side = Listener(metrics_app(services), bind(config.metrics_host, config.metrics_port))
+    for listener in (main, side):
+        listener.start()
+        closing.callback(listener.stop)
+        threads.watch(listener.thread)
+    closing.callback(threads.stopping.set)
+    typer.echo(f"统管 Tongguan: {main.url} (metrics {side.url}), plan {services.health.status().plan}")
+    sys.stdout.flush()
+    ended.wait()
