@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from engine.detect.batch import RecordBatch
@@ -17,7 +17,7 @@ from engine.detect.detector import Detector
 from engine.detect.output import Output
 from rules.plan import Plan
 from tests.reference.plans import Named, plan_of, told_by_the_interpreter
-from tests.reference.stories import Story, log_of, stories
+from tests.reference.stories import Story, log_of, stories, story
 
 Log = list[tuple[int, int | None, bytes]]
 
@@ -56,6 +56,7 @@ def counted(outputs: list[Output], name: str) -> Counter[Any]:
     return sum((Counter(getattr(out.counts, name)) for out in outputs), Counter())
 
 
+@example(story(908, 30, False))  # a timer of a sensor that a plan has just taken the place from
 @given(stories())
 def test_the_engine_says_what_the_interpreter_says(story: Story) -> None:
     plans, log = prepared(story)

@@ -183,7 +183,9 @@ class Interpreter:
     # -- readings ---------------------------------------------------------------------------------------------------
     def judge(self, reading: Reading) -> None:
         key = (reading.sensor, reading.kind)
-        reading.place = self.fixed(key) or reading.place
+        fixed = self.fixed(key)
+        # what the registry says of a place is never remembered: a later plan may say otherwise
+        reading.told, reading.place = (None, fixed) if fixed else (reading.place, reading.place)
         last = self.last.get(key)
         reason = ""
         if reading.stale:
@@ -219,7 +221,7 @@ class Interpreter:
         state.alive = max(state.alive, reading.t, self.clock)
         state.absent_due = state.alive + duration(rule["absent"])
         state.seen_offset = reading.offset
-        state.place = reading.place or state.place
+        state.place = reading.told or state.place
         if state.level is not None:
             self.clear(rule, key, state, reading.t, "reading", reading=reading, first=reading.offset)
 
@@ -252,7 +254,7 @@ class Interpreter:
             state.since, state.clear_since = {}, None
         measure = aggregate(rule["window"], state, reading.t, x) if "window" in rule else float(x)
         state.seen_t, state.seen_offset = reading.t, reading.offset
-        state.place = reading.place or state.place
+        state.place = reading.told or state.place
         assert self.clock is not None
         if "quiet" in rule:
             state.quiet_due = max(reading.t, self.clock) + duration(rule["quiet"])

@@ -32,6 +32,7 @@ class Reading:
     index: int
     u: int = 0
     stale: bool = False
+    told: tuple[int, int] | None = None
 
 
 Control = dict[str, Any]
