@@ -1,7 +1,8 @@
 """Named points at which a test kills the process, to see what a crash there leaves behind.
 
 `TONGGUAN_CRASH_AT=name[:nth]` ends the process by SIGKILL when the named point is reached for the nth time
-(default the first). Unset, a point costs one comparison.
+(default the first). `TONGGUAN_POISON_AT=text[:kill|:raise]` makes each record that holds the text kill whoever judges
+it, or raise (the default). Unset, a point costs one comparison.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import signal
 import sys
 import threading
 from enum import StrEnum
+
+from engine.detect.batch import RecordBatch
 
 
 class CrashPoint(StrEnum):
@@ -68,3 +71,24 @@ def arm(text: str) -> None:
 def crash_point(point: CrashPoint) -> None:
     """Die here if the environment says so."""
     _armed.pass_by(point)
+
+
+POISON = "TONGGUAN_POISON_AT"
+_poison = os.environ.get(POISON, "")
+
+
+def arm_poison(text: str) -> None:
+    """Let records be poison in this process, in place of what the environment said."""
+    global _poison
+    _poison = text
+
+
+def poisoned(batch: RecordBatch) -> None:
+    """Die or raise here if a record of the batch holds the text that the environment names."""
+    if not _poison:
+        return
+    text, _, how = _poison.rpartition(":") if _poison.endswith((":kill", ":raise")) else (_poison, "", "raise")
+    if any(text.encode() in batch.text(record) for record in range(len(batch))):
+        if how == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        raise RuntimeError(f"poison: {text}")

@@ -1,0 +1,392 @@
+"""The telemetry service of a worker: its share of city.readings, judged where the group says.
+
+The group only says which partitions are ours. Where to read on is what the checkpoint says; what the group keeps as
+committed offsets is for those who look at lag.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeVar
+
+from aiokafka import ConsumerRebalanceListener, TopicPartition
+from aiokafka import errors as kafka_errors
+
+from engine.casework.errors import StoreAway
+from engine.casework.store import Store
+from engine.detect.detector import PlanSource
+from engine.runtime.errors import BrokerAway, LogFailed, OffLog, RuntimeFault, TryAgain
+from engine.runtime.kafka.checkpoints import Checkpoints
+from engine.runtime.kafka.client import Connection
+from engine.runtime.kafka.fetching import SESSION_MS, BatchConsumer, end_offsets
+from engine.runtime.kafka.judging import Judging, Limits, Observer
+from engine.runtime.kafka.producing import Headers, Producing
+from engine.runtime.kafka.refusals import Refusal
+from engine.runtime.kafka.topics import Topics, describe
+from rules.plan import Plan
+
+QUEUE_BYTES = 64 << 20
+LOOK_S = 5.0
+COMMIT_S = 1.0
+STUCK_LOOKS = 3
+TRIES = 3
+HAND_OVER_S = 10.0
+FETCH_MS = 500
+_log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionStatus:
+    """What metrics and health tell of one partition of ours.
+
+    `lag` in records and `position` are None while it is taken over, `lag` also while the broker does not answer.
+    """
+
+    partition: int
+    position: int | None
+    lag: int | None
+    watermark_ms: int | None
+    log_time_ms: int | None
+    checkpoint_age_s: float
+    waiting_bytes: int
+    queued_bytes: int
+    refusal: Refusal | None
+
+
+class Telemetry(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Judge the partitions that the group gives to this worker, from `start` to `stop`.
+
+    `failed` is done, with an error of exit code 75 or 1, when the process must end.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        topics: Topics,
+        store: Store,
+        plans: PlanSource,
+        observer: Observer,
+        *,
+        name: str,
+        group: str = "tongguan",
+        limits: Limits = Limits(),
+        threads: int = 1,
+        session_ms: int = SESSION_MS,
+        headers: Headers = lambda _stream, _entry: (),
+        clock: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        look_s: float = LOOK_S,
+    ) -> None:
+        self.limits = limits
+        self.plans: PlanSource = _Calm(plans)
+        self.checkpoints = Checkpoints(store, name, clock)
+        self.observer = observer
+        self.rebuilt = 0
+        self._connection = connection
+        self._topics = topics
+        self._name = name
+        self._group = group
+        self._session_ms = session_ms
+        self._headers = headers
+        self._look_s = look_s
+        self._cpu = ThreadPoolExecutor(threads, "detect")
+        self._database = ThreadPoolExecutor(4, "checkpoints")
+        self._judging: dict[int, Judging] = {}
+        self._known: int | None = None
+        self._ends: dict[int, int] = {}
+        self._queued = 0
+        self._room = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._consumer: BatchConsumer | None = None
+        self._fatal_producers = 0
+        self._stopping = False
+
+    # ---- life
+
+    async def start(self) -> None:
+        """Join the group. BrokerAway or BrokerRefused say why not."""
+        loop = asyncio.get_running_loop()
+        self.failed: asyncio.Future[None] = loop.create_future()
+        self._room.set()
+        self.producing = self._new_producing()
+        await self.producing.start()
+        await self._join()
+        for name, work in (
+            ("fetch", self._fetching()),
+            ("watch", self._watching()),
+            ("commit", self._committing()),
+            ("produce", self._minding()),
+        ):
+            task = loop.create_task(work, name=name)
+            task.add_done_callback(self.ended)
+            self._tasks.append(task)
+
+    async def stop(self, timeout_s: float = HAND_OVER_S) -> None:
+        """Keep every partition's state, leave the group, and end."""
+        self._stopping = True
+        for task in self._tasks[:-1]:
+            task.cancel()
+        await asyncio.gather(*(judging.close(timeout_s) for judging in self._judging.values()))
+        self._judging.clear()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._leave()
+        await self.producing.stop()
+        self._cpu.shutdown(wait=False)
+        self._database.shutdown(wait=False)
+
+    def ended(self, task: asyncio.Task[None]) -> None:
+        """Take note of a task's end; one that fails ends the process."""
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not self._stopping:
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        if not self.failed.done():
+            _log.critical("telemetry: %s", error, exc_info=None if isinstance(error, RuntimeFault) else error)
+            fault = error if isinstance(error, RuntimeFault) else TryAgain(f"telemetry: {error!r}")
+            self.failed.set_exception(fault)
+
+    # ---- what others ask
+
+    @property
+    def assigned(self) -> set[int]:
+        """Return the partitions that are ours now."""
+        return set(self._judging)
+
+    @property
+    def positions(self) -> dict[int, int]:
+        """Return the next offset to judge of each partition that was taken over."""
+        return {n: judging.position for n, judging in self._judging.items() if judging.position is not None}
+
+    def status(self) -> list[PartitionStatus]:
+        """Return how the partitions of ours are; cheap."""
+        return [self._status(judging) for _, judging in sorted(self._judging.items())]
+
+    def _status(self, judging: Judging) -> PartitionStatus:
+        partition, end, at = judging.partition, self._ends.get(judging.number), judging.position
+        return PartitionStatus(
+            judging.number,
+            at,
+            None if end is None or at is None else max(0, end - at),
+            partition.detector.watermark if partition is not None else None,
+            partition.log_time or None if partition is not None else None,
+            time.monotonic() - judging.kept_at,
+            partition.detector.waiting_bytes if partition is not None else 0,
+            judging.queued_bytes,
+            judging.refusal,
+        )
+
+    # ---- the group
+
+    async def _join(self) -> None:
+        consumer = BatchConsumer(
+            self._connection,
+            group=self._group,
+            instance=self._name,
+            client_id=self._name,
+            session_ms=self._session_ms,
+            heartbeat_ms=self._session_ms // 3,
+        )
+        consumer.subscribe([self._topics.readings], self)
+        self._consumer = consumer
+        await consumer.start()
+
+    async def _leave(self) -> None:
+        consumer, self._consumer = self._consumer, None
+        if consumer is not None:
+            with suppress(kafka_errors.KafkaError, RuntimeFault, TimeoutError, OSError):
+                async with asyncio.timeout(10.0):
+                    await consumer.stop()
+
+    async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
+        """Do nothing yet: most partitions stay, and who gets the others replays little."""
+
+    async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
+        """Let go of what is no longer ours, take over what is new, and go on with what stays."""
+        numbers = {tp.partition for tp in assigned}
+        if self._stopping:
+            return
+        for number in numbers:
+            self.pause(number)
+            self.seek(number, 0)
+        gone = [self._judging.pop(number) for number in self.assigned - numbers]
+        for number in sorted(numbers):
+            if number in self._judging:
+                self._judging[number].reassigned()
+            else:
+                self._judging[number] = Judging(number, self)
+        _log.info("partitions of %s: %s", self._name, ", ".join(map(str, sorted(numbers))) or "none")
+        for judging in gone:
+            asyncio.get_running_loop().create_task(judging.close(HAND_OVER_S))
+
+    # ---- loops
+
+    async def _fetching(self) -> None:
+        while True:
+            await self._room.wait()
+            consumer = self._consumer
+            assert consumer is not None
+            try:
+                found = await consumer.fetch(timeout_ms=FETCH_MS)
+            except OffLog as error:
+                for (_, number), _at in error.positions.items():
+                    if number in self._judging:
+                        self._judging[number].restart()
+                continue
+            except BrokerAway as error:
+                _log.warning("%s", error)
+                await asyncio.sleep(1.0)
+                continue
+            for raw in found:
+                if raw.partition in self._judging and self._judging[raw.partition].offer(raw):
+                    self._queued += len(raw.data)
+            if self._queued > QUEUE_BYTES:
+                self._room.clear()
+
+    async def _committing(self) -> None:
+        told: dict[int, int] = {}
+        while True:
+            await asyncio.sleep(COMMIT_S)
+            now = self.positions
+            moved = {self._tp(n): at for n, at in now.items() if told.get(n) != at}
+            if moved and self._consumer is not None:
+                with suppress(kafka_errors.KafkaError, RuntimeFault, TimeoutError):
+                    await self._consumer.commit(moved)
+                    told = now
+
+    async def _minding(self) -> None:
+        """Make the producer anew when it is beyond help, and say again what was said since the last checkpoints."""
+        while True:
+            await asyncio.wait([self.producing.failed])
+            self._fatal_producers += 1
+            if self._fatal_producers > TRIES:
+                raise LogFailed(f"the producer failed {self._fatal_producers} times in a row")
+            await self.producing.stop()
+            self.producing = self._new_producing()
+            while True:
+                try:
+                    await self.producing.start()
+                    break
+                except BrokerAway as error:
+                    _log.warning("%s", error)
+                    await asyncio.sleep(1.0)
+            for judging in self._judging.values():
+                judging.restart()
+
+    async def _watching(self) -> None:
+        """Compare the positions with ends that another connection tells; make a consumer anew that stands still."""
+        before: dict[int, int] = {}
+        stuck = rebuilt = 0
+        while True:
+            await asyncio.sleep(self._look_s)
+            try:
+                ends = await end_offsets(self._connection, map(self._tp, self._judging))
+                self._ends = {tp.partition: end for tp, end in ends.items()}
+            except (kafka_errors.KafkaError, RuntimeFault, TimeoutError, OSError) as error:
+                _log.warning("the log's ends cannot be read: %s", error)
+                continue
+            fetched = {n: judging.fetched for n, judging in self._judging.items() if judging.wants}
+            still = {n for n, at in fetched.items() if at < self._ends.get(n, 0) and before.get(n) == at}
+            if any(before.get(n, at) != at for n, at in fetched.items()):
+                rebuilt = 0
+            stuck = stuck + 1 if still else 0
+            before = fetched
+            if stuck >= STUCK_LOOKS:
+                stuck, rebuilt = 0, rebuilt + 1
+                if rebuilt > TRIES:
+                    raise TryAgain(f"city.readings: partitions {sorted(still)} do not move after {TRIES} new consumers")
+                _log.error("partitions %s do not move though the log goes on; a new consumer", sorted(still))
+                self.rebuilt += 1
+                await self._leave()
+                await self._join()
+
+    # ---- what the partitions share
+
+    async def cpu(self, work: Callable[..., T], *arguments: Any) -> T:
+        """Run work that needs the processor, in turn."""
+        return await asyncio.get_running_loop().run_in_executor(self._cpu, work, *arguments)
+
+    async def database(self, work: Callable[..., T], *arguments: Any, **named: Any) -> T:
+        """Run work that waits for the database."""
+        return await asyncio.get_running_loop().run_in_executor(self._database, partial(work, *arguments, **named))
+
+    async def bounds(self, number: int) -> tuple[int, int]:
+        """Return the log's first offset and the one behind its last. BrokerAway."""
+        consumer, tp = self._consumer, self._tp(number)
+        if consumer is None:
+            raise BrokerAway("the consumer is being made anew")
+        try:
+            return (await consumer.begins([tp]))[tp], (await consumer.ends([tp]))[tp]
+        except (kafka_errors.KafkaError, TimeoutError, OSError) as error:
+            raise self._connection.fault(error) from error
+
+    async def agreed(self) -> int:
+        """Return how many partitions the log had when it was first met. StoreAway, BrokerAway."""
+        if self._known is None:
+            found = await describe(self._connection, [self._topics.readings])
+            if self._topics.readings not in found:
+                raise BrokerAway(f"no topic {self._topics.readings}; `tongguan topics create` makes it")
+            now = found[self._topics.readings].partitions
+            self._known = (await self.database(self.checkpoints.agree, now, None)).partitions
+        return self._known
+
+    def seek(self, number: int, position: int) -> None:
+        """Let the log be read from a position."""
+        self._on_consumer("seek", number, position)
+
+    def pause(self, number: int) -> None:
+        """Fetch nothing more of a partition."""
+        self._on_consumer("pause", number)
+
+    def resume(self, number: int) -> None:
+        """Fetch a partition again."""
+        self._on_consumer("resume", number)
+
+    def _on_consumer(self, what: str, number: int, *more: int) -> None:
+        tp = self._tp(number)
+        if self._consumer is not None and tp in self._consumer.assignment():
+            getattr(self._consumer, what)(tp, *more)
+
+    def took(self, size_bytes: int) -> None:
+        """Take note that fetched bytes are judged."""
+        self._queued -= size_bytes
+        if self._queued <= QUEUE_BYTES // 2:
+            self._room.set()
+
+    def share(self) -> int:
+        """Return how many partitions share what checkpoints may write."""
+        return max(1, len(self._judging))
+
+    def kept(self) -> None:
+        """Take note that what was said came into the log."""
+        self._fatal_producers = 0
+
+    def _tp(self, number: int) -> TopicPartition:
+        return TopicPartition(self._topics.readings, number)
+
+    def _new_producing(self) -> Producing:
+        prefix = self._topics.prefix
+        return Producing(self._connection, lambda stream: prefix + stream, self._headers)
+
+
+class _Calm:
+    """Plans of a database that may be away: then none is there, and the partition asks again."""
+
+    def __init__(self, plans: PlanSource) -> None:
+        self._plans = plans
+
+    def get(self, digest: str) -> Plan | None:
+        try:
+            return self._plans.get(digest)
+        except StoreAway as error:
+            _log.warning("plan %s: %s", digest[:12], error)
+            return None
