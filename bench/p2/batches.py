@@ -1,0 +1,182 @@
+"""Kafka's record batches (format 2) of the benchmark's readings, written ahead of sending: keys, log times, ticks."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import cramjam
+import google_crc32c
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from bench.readings import BEGIN_MS, CHUNK, JITTER_MS, MINUTE_MS, ODD_PER_MILLE, Chunk, Texts, chunks
+from bench.town import SENSORS, Town
+from rules.partition import home_partition
+
+PARTITIONS = 4
+LZ4_LEVEL = 1
+"""The fast one, as librdkafka's and the Java client's producers take."""
+LAG_MS = JITTER_MS + 50
+"""The player's log time behind the mean event time, so that no sensor's clock runs ahead of it."""
+
+_CONTROL = SENSORS
+"""In place of a sensor: a record without a key."""
+
+Int64 = npt.NDArray[np.int64]
+Bytes = npt.NDArray[np.uint8]
+
+
+class Batch(NamedTuple):
+    """One batch as it is sent."""
+
+    partition: int
+    records: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """What is written: `readings` of a town, plan records first, a tick a minute of event time; all fixed by the seed."""
+
+    town: Town
+    readings: int
+    seed: int
+    plan: str
+    odd_per_mille: int = ODD_PER_MILLE
+    records_per_batch: int = 1_000
+    lz4: bool = True
+
+    def batches(self) -> Iterator[Batch]:
+        """Write everything; a batch holds `records_per_batch` but for the last of each partition in a chunk."""
+        home = np.array([home_partition(sensor, PARTITIONS) for sensor in self.town.ids])
+        keys = Texts.of([*(sensor.encode() for sensor in self.town.ids), b""])
+        plan = b'{"kind":"plan","digest":"%s","t":%d}' % (self.plan.encode(), BEGIN_MS - MINUTE_MS)
+        for chunk in chunks(self.town, self.readings, self.seed, self.odd_per_mille):
+            ticks = [_tick(int(number)) for number in chunk.number if number % SENSORS == 0]
+            if chunk.number[0] == 0:
+                ticks.insert(0, (-1, BEGIN_MS - MINUTE_MS, plan))
+            last = int(chunk.number[-1])
+            if last == self.readings - 1:
+                ticks.append((last, log_time(last) + MINUTE_MS, _tick(last + SENSORS)[2]))
+            lines = _Lines.of(chunk, home, ticks)
+            for partition in range(PARTITIONS):
+                yield from self._of(partition, lines, keys)
+
+    def _of(self, partition: int, lines: _Lines, keys: Texts) -> Iterator[Batch]:
+        row = np.flatnonzero((lines.partition == partition) | (lines.partition < 0))
+        start, end, key, log_t = lines.start[row], lines.end[row], lines.key[row], lines.log_t[row]
+        for first in range(0, len(row), self.records_per_batch):
+            after = min(first + self.records_per_batch, len(row))
+            out = np.empty(int((end[first:after] - start[first:after]).sum()) + (after - first) * 100, np.uint8)
+            used = _records(lines.text, start[first:after], end[first:after], keys, key[first:after],
+                            log_t[first:after], out)  # fmt: skip
+            yield Batch(partition, after - first, self._framed(out[:used].data, log_t[first:after]))
+
+    def _framed(self, records: memoryview, log_t: Int64) -> bytes:
+        body = _lz4(records) if self.lz4 else bytes(records)
+        count, codec = len(log_t), 3 if self.lz4 else 0
+        rest = struct.pack(">hiqqqhii", codec, count - 1, int(log_t[0]), int(log_t.max()), -1, -1, -1, count) + body
+        head = struct.pack(">qiibI", 0, len(rest) + 9, -1, 2, google_crc32c.value(rest))
+        return head + rest
+
+
+def _lz4(records: memoryview) -> bytes:
+    """Compress to a frame of independent blocks: Kafka refuses linked ones."""
+    compressor = cramjam.lz4.Compressor(level=LZ4_LEVEL, content_checksum=False, block_linked=False)
+    compressor.compress(bytes(records))
+    return bytes(compressor.finish())
+
+
+def log_time(number: int) -> int:
+    """The player's log time of a reading."""
+    return BEGIN_MS + number * MINUTE_MS // SENSORS + LAG_MS
+
+
+def _tick(number: int) -> tuple[int, int, bytes]:
+    """Row before which it stands, log time, and text."""
+    t = log_time(number)
+    return number, t, b'{"kind":"tick","t":%d}' % t
+
+
+class _Lines(NamedTuple):
+    """Records of a chunk in log order: where each is in `text`, whose key, which partition (-1: all) and log time."""
+
+    text: Bytes
+    start: Int64
+    end: Int64
+    key: Int64
+    partition: Int64
+    log_t: Int64
+
+    @classmethod
+    def of(cls, chunk: Chunk, home: Int64, controls: list[tuple[int, int, bytes]]) -> _Lines:
+        readings = np.frombuffer(chunk.text, np.uint8)
+        end = np.flatnonzero(readings == 10)
+        start = np.concatenate(([0], end[:-1] + 1))
+        log_t = BEGIN_MS + chunk.number * MINUTE_MS // SENSORS + LAG_MS
+        texts = Texts.of([text for _, _, text in controls])
+        before = np.array([max(row - int(chunk.number[0]), 0) for row, _, _ in controls], np.int64)
+        if controls and controls[-1][0] == int(chunk.number[-1]):
+            before[-1] += 1
+        at = len(readings)
+        return cls(
+            np.concatenate((readings, texts.heap)),
+            np.insert(start, before, texts.start[:-1] + at),
+            np.insert(end, before, texts.start[1:] + at),
+            np.insert(chunk.sensor, before, _CONTROL),
+            np.insert(home[chunk.sensor], before, -1),
+            np.insert(log_t, before, [t for _, t, _ in controls]),
+        )
+
+
+@njit(cache=True)
+def _put_varint(out: Bytes, at: int, value: int) -> int:
+    """Write a zigzag varint."""
+    rest = np.uint64((value << 1) ^ (value >> 63))
+    while rest >= 128:
+        out[at] = np.uint8(rest & np.uint64(127)) | np.uint8(128)
+        rest >>= np.uint64(7)
+        at += 1
+    out[at] = np.uint8(rest)
+    return at + 1
+
+
+@njit(cache=True)
+def _size(value: int) -> int:
+    rest = np.uint64((value << 1) ^ (value >> 63))
+    size = 1
+    while rest >= 128:
+        rest >>= np.uint64(7)
+        size += 1
+    return size
+
+
+@njit(cache=True)
+def _records(
+    text: Bytes, start: Int64, end: Int64, keys: Texts, key: Int64, log_t: Int64, out: Bytes
+) -> int:
+    """Write the records of one batch, and return how many bytes they are."""
+    at = 0
+    for row in range(len(start)):
+        value_bytes = end[row] - start[row]
+        key_start, key_end = keys.start[key[row]], keys.start[key[row] + 1]
+        key_bytes = key_end - key_start
+        said_key = key_bytes if key_bytes > 0 else -1
+        delta = log_t[row] - log_t[0]
+        size = 1 + _size(delta) + _size(row) + _size(said_key) + key_bytes + _size(value_bytes) + value_bytes + 1
+        at = _put_varint(out, at, size)
+        out[at] = 0
+        at = _put_varint(out, at + 1, delta)
+        at = _put_varint(out, at, row)
+        at = _put_varint(out, at, said_key)
+        out[at : at + key_bytes] = keys.heap[key_start:key_end]
+        at = _put_varint(out, at + key_bytes, value_bytes)
+        out[at : at + value_bytes] = text[start[row] : end[row]]
+        at += value_bytes
+        out[at] = 0
+        at += 1
+    return at

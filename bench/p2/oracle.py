@@ -1,0 +1,83 @@
+"""What must come out: the changes of `tongguan detect` over the same readings, and whether a contender's equal them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from bench.p2.batches import PARTITIONS, Stream
+from bench.p2.job import Said
+from bench.p2.run import Progress
+from bench.p2.topics import Told
+from bench.readings import BEGIN_MS, chunks
+from engine.detect.batch import RecordBatch
+from engine.detect.changes import Change
+from engine.detect.detector import Detector
+from rules.partition import home_partition
+from rules.plan import Plan
+
+SLACK_MS = 300_000
+"""Up to so much event time before its furthest change, or a tenth of its way, all of a contender's changes must be there."""
+
+Changes = dict[str, list[Said]]
+
+
+@dataclass(frozen=True, slots=True)
+class Oracle:
+    """Expected changes by sensor, in order."""
+
+    changes: Changes
+
+    def fault(self, told: list[Told], progress: Progress) -> str | None:
+        """Say how an output differs from what must come out; None if it does not."""
+        got: Changes = defaultdict(list)
+        for one in told:
+            got[one.said.sensor].append(one.said)
+        for sensor, said in got.items():
+            expected = self.changes.get(sensor, [])[: len(said)]
+            if said != expected:
+                return _difference(sensor, said, expected)
+        upto = [t - min(SLACK_MS, (t - BEGIN_MS) / 10) for t in progress.upto_t]
+        for sensor, expected in self.changes.items():
+            due = upto[home_partition(sensor, PARTITIONS)]
+            missing = [said for said in expected[len(got.get(sensor, ())) :] if said.t <= due]
+            if missing:
+                return f"not told: {missing[0]}"
+        return None
+
+
+def _difference(sensor: str, said: list[Said], expected: list[Said]) -> str:
+    for number, (one, other) in enumerate(zip(said, expected, strict=False)):
+        if one != other:
+            return f"change {number} of {sensor} is {one}; must be {other}"
+    return f"{sensor} has {len(said)} changes; must have {len(expected)}, next is {said[len(expected)]}"
+
+
+def oracle(stream: Stream, plan: Plan, cache: Path, say: Callable[[str], None]) -> Oracle:
+    """Return the expected changes of a stream, from the cache or from detect."""
+    kept = cache / f"changes-{stream.seed}-{stream.readings}-{plan.digest[:12]}.msgpack"
+    if not kept.exists():
+        say(f"expected changes of {stream.readings:,} readings, by detect …")
+        partial = kept.with_suffix(".part")
+        partial.write_bytes(msgspec.msgpack.encode(list(_expected(stream, plan))))
+        partial.rename(kept)
+    changes: Changes = defaultdict(list)
+    for said in msgspec.msgpack.decode(kept.read_bytes(), type=list[Said]):
+        changes[said.sensor].append(said)
+    return Oracle(dict(changes))
+
+
+def _expected(stream: Stream, plan: Plan) -> Iterable[Said]:
+    detector = Detector(offline_plan=plan, marks=False)
+    line = 1
+    for chunk in chunks(stream.town, stream.readings, stream.seed, stream.odd_per_mille):
+        out = detector.step(RecordBatch.from_lines(bytes(chunk.text), first_line=line))
+        line += len(chunk.sensor)
+        for item in out.items:
+            assert isinstance(item, Change)
+            yield Said(item.sensor, item.kind, item.change, item.level, item.previous, item.t, item.since,
+                       item.value, item.lon, item.lat)  # fmt: skip
