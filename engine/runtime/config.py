@@ -74,6 +74,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     single_node: bool = False
     checkpoint_every: Duration = "5s"
     webhooks: str = ""
+    session_timeout: Duration = "10s"
     mqtt_user: str = ""
     mqtt_password: str = ""
     mqtt_ca: str = ""
