@@ -1,4 +1,4 @@
-"""`tongguan serve`, `journal export`, `quarantine list | replay`: the running engine and its log."""
+"""`tongguan serve`: API and console, with or without an engine in the same process."""
 
 from __future__ import annotations
 
@@ -9,11 +9,9 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, BinaryIO
+from typing import Annotated
 
-import orjson
 import typer
 from prometheus_client import CollectorRegistry
 
@@ -30,18 +28,10 @@ from engine.commands.counting import Counted, Gauges
 from engine.commands.services import services_of
 from engine.detect.offline import FilesRefused
 from engine.runtime.config import Config, duration_ms, load, printed, size_bytes
-from engine.runtime.embedded import Embedded, Limits, wall_clock_ms
-from engine.runtime.errors import RuntimeFault, Unusable
-from engine.runtime.export import lines_of
-from engine.runtime.journal import Journal
-from engine.runtime.log import Stream
-from engine.runtime.quarantine import replay, rows
+from engine.runtime.embedded import Embedded, Limits
+from engine.runtime.errors import RuntimeFault
 
-journal = typer.Typer(help="The log of an embedded engine.", no_args_is_help=True)
-quarantine = typer.Typer(help="Readings that were rejected.", no_args_is_help=True)
 _log = logging.getLogger("tongguan")
-
-DataFolder = Annotated[Path, typer.Option("--data", help="The data folder.")]
 
 
 @contextmanager
@@ -49,10 +39,10 @@ def told() -> Iterator[None]:
     """Turn what the engine refuses into a sentence and an exit code: 1 refused, 75 try again."""
     try:
         yield
-    except RuntimeFault as fault:
+    except (RuntimeFault, CaseworkFault) as fault:
         typer.echo(f"tongguan: {fault}", err=True)
         raise typer.Exit(fault.exit_code) from None
-    except (CaseworkFault, FilesRefused, OpenToTheWorld) as fault:
+    except (FilesRefused, OpenToTheWorld) as fault:
         typer.echo(f"tongguan: {fault}", err=True)
         raise typer.Exit(1) from None
     except OSError as error:
@@ -158,86 +148,3 @@ def limits_of(config: Config) -> Limits:
         retention_age_ms=duration_ms(config.retention_age),
         retention_bytes=size_bytes(config.retention_size),
     )
-
-
-@journal.command("export")
-def journal_export(
-    stream: Annotated[Stream, typer.Option(help="Which stream.")] = Stream.READINGS,
-    data: DataFolder = Path("data"),
-    out: Annotated[Path | None, typer.Option("--out", help="A file; standard output if not given.")] = None,
-) -> None:
-    """Write a stream as NDJSON: readings as `tongguan detect` takes them, changes as it prints them.
-
-    Example: tongguan journal export --stream city.readings --data data > readings.ndjson
-    """
-    with told(), _opened(data) as log, out.open("wb") if out else _stdout() as file:
-        for line in lines_of(log, stream):
-            file.write(line + b"\n")
-
-
-@quarantine.command("list")
-def quarantine_list(
-    data: DataFolder = Path("data"),
-    reason: Annotated[str | None, typer.Option(help="Only this reason.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many, the newest.")] = 100,
-) -> None:
-    """Print what was rejected as JSON lines: its number, when, why, where from, its raw text, and if it came back.
-
-    Example: tongguan quarantine list --reason bad_kind
-    """
-    with told(), _opened(data) as log:
-        for row in list(rows(log, reason=reason))[-limit:]:
-            when = datetime.fromtimestamp(row.log_time / 1000, UTC).isoformat(timespec="milliseconds")
-            line = {"number": row.offset, "at": when, **row.said, "replayed_as": row.replayed_as}
-            typer.echo(orjson.dumps(line).decode())
-
-
-@quarantine.command("replay")
-def quarantine_replay(
-    numbers: Annotated[list[int] | None, typer.Argument(help="Numbers that `list` prints.")] = None,
-    data: DataFolder = Path("data"),
-    reason: Annotated[str | None, typer.Option(help="Everything rejected for this reason.")] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Everything.")] = False,
-    actor: Annotated[str | None, typer.Option("--as", help="Who does it; the system user if not given.")] = None,
-) -> None:
-    """Put rejected texts into the log again, after a fix; each comes back once, and who did it is kept.
-
-    Works beside a running engine too. Example: tongguan quarantine replay --reason bad_kind
-    """
-    if not numbers and not reason and not everything:
-        typer.echo("tongguan: give numbers, --reason or --all", err=True)
-        raise typer.Exit(2)
-    who = actor or os.environ.get("USER") or f"uid {os.getuid()}"
-    with told(), _opened(data, live_clock=True) as log:
-        chosen = [row for row in rows(log, reason=reason) if not numbers or row.offset in numbers]
-        missing = set(numbers or ()) - {row.offset for row in chosen}
-        done = [offset for row in chosen if (offset := replay(log, row, actor=who, at_ms=wall_clock_ms()))]
-        typer.echo(f"replayed {len(done)} of {len(chosen)}" + (f" as records {done[0]} to {done[-1]}" if done else ""))
-        for number in sorted(missing):
-            typer.echo(f"tongguan: no row {number} in the quarantine", err=True)
-    if missing:
-        raise typer.Exit(1)
-
-
-@contextmanager
-def _opened(data: Path, *, live_clock: bool = False) -> Iterator[Journal]:
-    """Open the journal of a folder, beside a running engine or without one; a folder without one is refused."""
-    path = data / "journal.db"
-    if not path.exists():
-        raise Unusable(f"{path}: no journal here; give the engine's --data")
-    # on a player's clock what comes without log time gets that of the record before
-    log = Journal(path, clock=lambda: 0 if not live_clock or log.on_players_clock else wall_clock_ms())
-    try:
-        yield log
-    finally:
-        log.close()
-
-
-@contextmanager
-def _stdout() -> Iterator[BinaryIO]:
-    """Standard output; whoever reads it may stop."""
-    try:
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
