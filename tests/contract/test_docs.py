@@ -24,6 +24,17 @@ GAUGES = {
     "outbox_pending",
     "partition_lag_records",
     "watermark_delay_seconds",
+    "turn",
+    "checkpoint_age_seconds",
+    "waiting_bytes",
+    "partition_refused",
+    "consumer_rebuilds_total",
+    "casework_lag_records",
+    "casework_refused",
+    "database_away",
+    "commands_total",
+    "destination_lag_messages",
+    "destination_failures",
 }
 
 
