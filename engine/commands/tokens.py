@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -31,7 +31,8 @@ from engine.runtime.log import Stream, read_through
 app = typer.Typer(help="Who may call the API: tokens with a role, an area and a department.", no_args_is_help=True)
 db = typer.Typer(help="The tables of the case store.", no_args_is_help=True)
 
-Data = Annotated[str | None, typer.Option("--data", help="The data folder.")]
+Data = Annotated[str | None, typer.Option("--data", help="The data folder of an embedded engine.")]
+Database = Annotated[str | None, typer.Option("--database", help="PostgreSQL of the workers: a URL.")]
 BATCH_BYTES = 1 << 20
 SHOWN = 50
 
@@ -44,12 +45,13 @@ def create(
     department: Annotated[str | None, typer.Option(help="A department; any if not given.")] = None,
     expires: Annotated[str | None, typer.Option(help="How long it is good: 12h, 90d; for ever if not given.")] = None,
     data: Data = None,
+    database: Database = None,
 ) -> None:
     """Make a token and print it: once, it is kept as a hash only.
 
     Example: tongguan token create --name "排水处 李工" --role handler --department drainage --expires 90d
     """
-    with _store(data) as store:
+    with _store(data, database) as store:
         now = _now_ms()
         until = now + _duration(expires) if expires else None
         secret = create_token(
@@ -59,12 +61,12 @@ def create(
 
 
 @app.command("list")
-def list_all(data: Data = None) -> None:
+def list_all(data: Data = None, database: Database = None) -> None:
     """Print all tokens, without their secrets.
 
     Example: tongguan token list --data /var/lib/tongguan
     """
-    with _store(data) as store:
+    with _store(data, database) as store:
         rows = list_tokens(store)
     table = Table("number", "name", "role", "area", "department", "made", "state", box=None)
     for row in rows:
@@ -74,12 +76,16 @@ def list_all(data: Data = None) -> None:
 
 
 @app.command("revoke")
-def revoke(number: Annotated[int, typer.Argument(help="The number that `list` prints.")], data: Data = None) -> None:
+def revoke(
+    number: Annotated[int, typer.Argument(help="The number that `list` prints.")],
+    data: Data = None,
+    database: Database = None,
+) -> None:
     """End a token; whoever holds it is nobody from now on.
 
     Example: tongguan token revoke 3
     """
-    with _store(data) as store:
+    with _store(data, database) as store:
         if not revoke_token(store, number, now_ms=_now_ms()):
             typer.echo(f"tongguan: no good token has number {number}", err=True)
             raise typer.Exit(1)
@@ -87,12 +93,12 @@ def revoke(number: Annotated[int, typer.Argument(help="The number that `list` pr
 
 
 @db.command("upgrade")
-def db_upgrade(data: Data = None) -> None:
-    """Bring the case store to this program's schema; a store that is missing is made.
+def db_upgrade(data: Data = None, database: Database = None) -> None:
+    """Bring the case store to this program's schema; the file of an embedded engine is made if it is missing.
 
     Example: tongguan db upgrade --data /var/lib/tongguan
     """
-    with _store(data) as store:
+    with _store(data, database, ready=upgrade) as store:
         typer.echo(f"case store: schema {upgrade(store)}")
 
 
@@ -132,10 +138,23 @@ def _journal(path: Path) -> Iterator[Journal]:
 
 
 @contextmanager
-def _store(data: str | None) -> Iterator[Store]:
-    """Open the case store of the data folder, made and upgraded if need be."""
+def _store(
+    data: str | None, database: str | None, *, ready: Callable[[Store], object] = check_schema
+) -> Iterator[Store]:
+    """Open the case store: of the data folder, made and upgraded if need be, or the database that the settings name.
+
+    A data folder that is named is meant, whatever database they know.
+    """
     with _told():
-        folder = _folder(data)
+        if data is not None:
+            database = database or ""
+        config = load(None, os.environ, {"data": data, "database": database})
+        if config.database:
+            with closing(Store.connect(config.database)) as store:
+                ready(store)
+                yield store
+            return
+        folder = Path(config.data)
         folder.mkdir(0o700, parents=True, exist_ok=True)
         with _opened(folder) as store:
             upgrade(store)
@@ -159,10 +178,7 @@ def _told() -> Iterator[None]:
     except Refused as fault:
         typer.echo(f"tongguan: {fault.detail}", err=True)
         raise typer.Exit(2) from None
-    except CaseworkFault as fault:
-        typer.echo(f"tongguan: {fault}", err=True)
-        raise typer.Exit(1) from None
-    except RuntimeFault as fault:
+    except (CaseworkFault, RuntimeFault) as fault:
         typer.echo(f"tongguan: {fault}", err=True)
         raise typer.Exit(fault.exit_code) from None
     except DatabaseError as error:
