@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
 import typer
+from msgspec import structs
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -21,14 +21,14 @@ from prometheus_client.registry import Collector
 from engine.api.routes.state import health_app
 from engine.api.server import Listener, bind
 from engine.api.services import Settings, Status
-from engine.commands.run import told
 from engine.runtime.bridge.bridge import Bridge
 from engine.runtime.bridge.payloads import Topic
 from engine.runtime.bridge.sinks import HttpSink, Sink
 from engine.runtime.bridge.source import Source, broker_of
 from engine.runtime.bridge.spool import Spool
 from engine.runtime.config import Config, load, size_bytes
-from engine.runtime.errors import ConfigFault, Refused
+from engine.runtime.errors import ConfigFault, Refused, RuntimeFault
+from engine.runtime.kafka.client import Connection
 
 
 def bridge(
@@ -95,10 +95,40 @@ async def _bridge(source: Source, disk: Spool, to: str, token: str, topic: Topic
 
 
 def _sink(to: str, token: str, topic: Topic, settings: Config) -> Sink:
-    scheme = urlsplit(to).scheme if "://" in to else ""
-    if scheme in ("http", "https"):
+    scheme, _, rest = to.partition("://")
+    if scheme in ("http", "https") and rest:
         return HttpSink(to, token, topic)
+    if scheme == "kafka" and rest:
+        log = Connection.from_config(structs.replace(settings, broker=rest.rstrip("/")))
+        return _kafka_sink(log, topic, settings)
     raise Refused(f"--to must be kafka://host:port or http(s)://host:port; got {to}")
+
+
+def _kafka_sink(log: Connection, topic: Topic, settings: Config) -> Sink:
+    """Return the sink; what it takes to read a registry is imported only here, so that other bridges start at once."""
+    from engine.commands.city_files import read_registry
+    from engine.detect.offline import FilesRefused
+    from engine.runtime.bridge.kafka_sink import KafkaSink
+    from engine.runtime.kafka.topics import Topics
+
+    try:
+        registry = read_registry(settings)
+    except FilesRefused as fault:
+        raise Refused(str(fault)) from fault
+    return KafkaSink(log, Topics(settings.topic_prefix).readings, topic, registry)
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Turn a refusal into a sentence and an exit code: 1 refused, 75 try again."""
+    try:
+        yield
+    except RuntimeFault as fault:
+        typer.echo(f"tongguan: {fault}", err=True)
+        raise typer.Exit(fault.exit_code) from None
+    except OSError as error:
+        typer.echo(f"tongguan: {error}", err=True)
+        raise typer.Exit(75) from None
 
 
 @contextmanager

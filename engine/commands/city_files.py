@@ -10,9 +10,11 @@ from engine.detect.offline import FilesRefused, PlanFiles, build_plan
 from engine.runtime.config import Config, duration_ms
 from geo.city import load as load_city
 from geo.grids import GridSet
+from rules.errors import Refused
 from rules.kinds import load_kinds
 from rules.load import LIBRARY, load_rules
 from rules.plan import Plan
+from rules.registry import Registry
 from rules.registry_file import load_registry
 
 
@@ -48,6 +50,17 @@ def read_city(config: Config) -> CityFiles:
     )
     built = build_plan(files)
     return CityFiles(built.plan, built.plan.grids or GridSet.empty(), "本市", {}, built.rule_faults)
+
+
+def read_registry(config: Config) -> Registry:
+    """Read the registry of sensors alone, as `read_city` would. Raises FilesRefused."""
+    if not config.registry and (config.grids or config.zones):
+        return Registry()
+    path = Path(config.registry) if config.registry else load_city().registry_path
+    try:
+        return load_registry(path, load_kinds(_path(config.kinds)), config.tz)
+    except Refused as refusal:
+        raise FilesRefused([str(fault) for fault in refusal.faults]) from refusal
 
 
 def _shipped(config: Config) -> CityFiles:

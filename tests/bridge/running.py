@@ -7,7 +7,6 @@ import re
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -97,12 +96,14 @@ class Running:
 
 
 class Publisher:
-    """A device gateway: publishes at QoS 1 and keeps the marks that its broker has acknowledged."""
+    """A device gateway: publishes at QoS 1 and knows by their marks what its broker has acknowledged.
+
+    It publishes fewer messages than there are message ids.
+    """
 
     def __init__(self, broker: Mosquitto, name: str = "gateway") -> None:
-        self.acknowledged: list[str] = []
         self._marks: dict[int, str] = {}
-        self._lock = threading.Lock()
+        self._done: set[int] = set()
         self._client = paho.Client(CallbackAPIVersion.VERSION2, name, protocol=paho.MQTTv5)
         self._client.on_publish = self._published
         self._client.max_inflight_messages_set(200)
@@ -110,15 +111,18 @@ class Publisher:
         self._client.loop_start()
 
     def _published(self, _client: Any, _data: Any, mid: int, _code: Any, _properties: Any) -> None:
-        with self._lock:
-            self.acknowledged.append(self._marks.pop(mid))
+        self._done.add(mid)
+
+    @property
+    def acknowledged(self) -> set[str]:
+        """The marks of what the broker has acknowledged."""
+        return {self._marks[mid] for mid in set(self._done) if mid in self._marks}
 
     def raw(self, topic: str, payload: bytes, mark: str = "", qos: int = 1) -> None:
         """Publish bytes."""
-        with self._lock:
-            info = self._client.publish(topic, payload, qos=qos)
-            if qos:
-                self._marks[info.mid] = mark
+        info = self._client.publish(topic, payload, qos=qos)
+        if qos:
+            self._marks[info.mid] = mark
 
     def reading(self, sensor: str, number: int, **more: object) -> None:
         """Publish one reading, known by its mark."""
@@ -128,7 +132,7 @@ class Publisher:
 
     def flush(self) -> None:
         """Wait until the broker has acknowledged everything."""
-        wait_until(lambda: not self._marks, "PUBACK for what was published")
+        wait_until(lambda: set(self._marks) <= self._done, "PUBACK for what was published")
 
     def close(self) -> None:
         self._client.disconnect()

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from engine.runtime.bridge.payloads import Message
 from engine.runtime.bridge.sinks import Away, Sent, Sink
-from engine.runtime.bridge.source import Source
+from engine.runtime.bridge.source import Batch, Source
 from engine.runtime.bridge.spool import Spool
 from engine.runtime.errors import DiskFull, LogFailed, Overloaded
 
@@ -62,24 +62,34 @@ class Bridge:
     async def _receive(self) -> None:
         async for batch in self.source.batches():
             self.figures.messages += len(batch.messages)
-            await self._make_safe(batch.messages)
-            batch.acknowledge()
-            self.figures.acknowledged += len(batch.messages)
+            await self._make_safe(batch)
 
-    async def _make_safe(self, messages: Sequence[Message]) -> None:
-        """Return once the log or the disk has the messages."""
-        while True:
-            if not self.spool.messages and await self._straight(messages):
-                break
+    async def _make_safe(self, batch: Batch) -> None:
+        """Bring all of a batch to the log or onto disk, in order, and acknowledge what is there.
+
+        Where it does not fit on disk, as much of it as does is taken; then there is a pause.
+        """
+        left = list(batch.messages)
+        most, try_log = len(left), True
+        while left:
+            part = left[:most]
             try:
-                await self.spool.append(messages)
-                break
+                if self.spool.messages or not try_log or not await self._straight(part):
+                    try_log = False
+                    await self.spool.append(part)
             except (Overloaded, DiskFull, LogFailed) as fault:
+                if len(part) > 1:
+                    most = len(part) // 2
+                    continue
                 self._held_up(str(fault))
-            await asyncio.sleep(RETRY_S)
-        if self.figures.no_room:
-            _log.warning("there is room again: messages are acknowledged again")
-            self.figures.no_room = None
+                await asyncio.sleep(RETRY_S)
+                try_log = True
+                continue
+            batch.acknowledge(len(part))
+            self.figures.acknowledged += len(part)
+            self._room()
+            most *= 2
+            del left[: len(part)]
 
     async def _straight(self, messages: Sequence[Message]) -> bool:
         try:
@@ -129,6 +139,11 @@ class Bridge:
         if self.figures.log_away is not None:
             _log.warning("the log takes readings again; %d messages wait on disk", self.spool.messages)
             self.figures.log_away = None
+
+    def _room(self) -> None:
+        if self.figures.no_room is not None:
+            _log.warning("there is room: messages are acknowledged again")
+            self.figures.no_room = None
 
     def _held_up(self, reason: str) -> None:
         if self.figures.no_room is None:

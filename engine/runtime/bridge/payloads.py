@@ -27,13 +27,12 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """The text of one reading and its sensor. `whole`: one JSON object as far as brackets and quotes tell.
+    """The text of one reading. `whole`: one JSON object as far as brackets and quotes tell.
 
-    What is no such object is kept as it is; its sensor is null, and detect says what is wrong with it.
+    What is no such object is kept as it is; detect says what is wrong with it.
     """
 
     text: bytes
-    sensor: str | None
     whole: bool
 
 
@@ -70,27 +69,19 @@ def pieces(message: Message, topic: Topic) -> list[Piece]:
         parts = split(message.payload)
     except Refusal:
         # one byte more than a record may have: detect still says that it is too large
-        return [Piece(message.payload[: LARGEST_RECORD_BYTES + 1], None, whole=False)]
+        return [Piece(message.payload[: LARGEST_RECORD_BYTES + 1], whole=False)]
     named = topic.names(message.topic)
     return [_piece(message.payload[first:after], named) for first, after in parts.spans if first < after]
 
 
 def _piece(text: bytes, named: dict[str, str]) -> Piece:
     if not text.startswith(b"{") or value_end(text, 0, len(text)) != len(text):
-        return Piece(text, None, whole=False)
+        return Piece(text, whole=False)
     if named:
         # of duplicate keys the last counts
         comma = b"," if text[1:-1].strip() else b""
         text = text[:-1] + comma + orjson.dumps(named)[1:]
-    return Piece(text, _sensor(text), whole=True)
-
-
-def _sensor(text: bytes) -> str | None:
-    try:
-        found = orjson.loads(text).get("sensor")
-    except orjson.JSONDecodeError:
-        return None
-    return found if isinstance(found, str) else None
+    return Piece(text, whole=True)
 
 
 def frames(texts: Iterable[bytes]) -> Iterator[list[bytes]]:

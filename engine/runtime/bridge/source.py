@@ -13,6 +13,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from urllib.parse import unquote, urlsplit
 
 import aiomqtt
@@ -115,10 +116,10 @@ class _Manual(aiomqtt.Client):
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Messages in the order in which they came; `acknowledge` tells the broker that they are safe."""
+    """Messages in the order in which they came; `acknowledge(n)` tells the broker that the next n are safe."""
 
     messages: Sequence[Message]
-    acknowledge: Callable[[], None]
+    acknowledge: Callable[[int], None]
 
 
 class Source:
@@ -206,8 +207,10 @@ async def _batch(client: _Manual) -> Batch:
         found.append(message)
         size += len(message.payload)
 
-    def acknowledge() -> None:
-        for message in found:
+    left = iter(found)
+
+    def acknowledge(number: int) -> None:
+        for message in islice(left, number):
             if message.qos:
                 with suppress(OSError):
                     client.acknowledge(message)
