@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import msgspec
@@ -14,11 +15,12 @@ from engine.casework.alertlog import Change, Item, Mark, Still, parse
 from engine.casework.clerk import Clerk
 from engine.casework.desk import Desk, Episode, short_hash
 from engine.casework.directory import ClearLine, Directory, RuleEntry, category
-from engine.casework.errors import PlanUnknown, Unprocessable
+from engine.casework.errors import PlanUnknown, StoreAway, Unprocessable
 from engine.casework.model import LEVEL_OF, CaseState, Level, Move, Note
+from engine.casework.opening import open_case
 from engine.casework.plans import Plans
 from engine.casework.schema import change as change_table
-from engine.casework.schema import incident, quarantine
+from engine.casework.schema import quarantine
 from rules.model import CaseSpec, MergeBy
 
 TROUBLE = "0699"  # category of cases about changes that casework could not process
@@ -44,6 +46,17 @@ class Poison(Exception):
         super().__init__(f"offset {offset}: {type(cause).__name__}: {cause}")
         self.offset = offset
         self.cause = cause
+
+
+@contextmanager
+def _blamed(record: AlertRecord) -> Iterator[None]:
+    """Say which record it was on which the engine failed; what the database or the plan is to blame for goes on up."""
+    try:
+        yield
+    except (Unprocessable, PlanUnknown, SQLAlchemyError, StoreAway, MemoryError):
+        raise
+    except Exception as fault:
+        raise Poison(record.offset, fault) from fault
 
 
 class Clock(msgspec.Struct):
@@ -80,15 +93,13 @@ class Arrival:
         self._fetch(records, items)
         for record, item in zip(records, items, strict=True):
             self.clerk.position = record.offset
+            if self._known(record):
+                continue
             try:
-                if not self._known(record):
+                with _blamed(record):
                     self._one(record, item)
             except Unprocessable as fault:
                 self._set_aside(record, fault, item.t if isinstance(item, Change) else record.log_time)
-            except (PlanUnknown, SQLAlchemyError, MemoryError):
-                raise
-            except Exception as fault:
-                raise Poison(record.offset, fault) from fault
 
     def _known(self, record: AlertRecord) -> bool:
         """Tell, and count, a record that was set aside before."""
@@ -115,16 +126,20 @@ class Arrival:
         keys: list[str] = []
         for record, item in zip(records, items, strict=True):
             if isinstance(item, Change) and item.change == "raised" and item.episode not in self.desk.episodes:
-                directory = self._directory(item.plan, record.offset)
-                entry = directory.rules.get(item.rule)
-                key = (
-                    merging.key_of(entry.spec, item, item.sensor in directory.drills) if entry and entry.spec else None
-                )
+                with _blamed(record):
+                    key = self._key(item, record.offset)
                 keys += [key] if key else []
         self.desk.load_keys(keys)
         marks = [item.mark for item in items if isinstance(item, Mark)]
         if marks:
             self.desk.load_due(max(marks))
+
+    def _key(self, change: Change, offset: int) -> str | None:
+        directory = self._directory(change.plan, offset)
+        entry = directory.rules.get(change.rule)
+        if entry is None or entry.spec is None:
+            return None
+        return merging.key_of(entry.spec, change, change.sensor in directory.drills)
 
     def _directory(self, short: str, offset: int) -> Directory:
         directory = self.plans.directory(short)
@@ -343,25 +358,6 @@ class Arrival:
 def digest(value: bytes) -> str:
     """Return the name by which a record that was set aside is known again: SHA-256 in hex digits."""
     return hashlib.sha256(value).hexdigest()
-
-
-def open_case(
-    clerk: Clerk,
-    case_id: str,
-    facts: dict[str, Any],
-    t_ms: int,
-    data: dict[str, Any],
-    **event: Any,
-) -> CaseState:
-    """Open a case with its incident: the first event says what it is, and it takes its merge keys."""
-    case = clerk.desk.open_case(case_id)
-    incident_id = "IN" + case_id.removeprefix("WO")
-    place = {name: facts.get(name) for name in ("grid", "lon", "lat")}
-    row = {"id": incident_id, "opened_t": t_ms, "category": facts["category"], "title": facts["title"]}
-    clerk.desk.add(incident, row | place | {"drill": facts.get("drill", False)})
-    clerk.record(case, Move.REPORT, t_ms, data={"case": facts | {"incident": incident_id}, **data}, **event)
-    clerk.desk.take_free_keys(case)
-    return case
 
 
 def _episode(change: Change, title: str, drill: bool) -> Episode:

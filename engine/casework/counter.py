@@ -11,12 +11,12 @@ import msgspec
 from sqlalchemy import Connection, select
 
 from engine.casework import merging, moves
-from engine.casework.arrival import open_case
 from engine.casework.clerk import Clerk
 from engine.casework.desk import Desk, Episode, short_hash
 from engine.casework.directory import Directory, category, known_categories
 from engine.casework.errors import Refused
 from engine.casework.model import LEVEL_OF, CaseState, Move, Note
+from engine.casework.opening import open_case
 from engine.casework.people import Actor, may, may_report, own_orders, visible
 from engine.casework.schema import cases, command
 from engine.casework.schema import report as report_table

@@ -6,19 +6,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, Table, select
+from sqlalchemy import Connection, Table, func, select
 
 from engine.casework import schema
 from engine.casework.counter import KEYLESS, Report, report_id
 from engine.casework.errors import CaseworkFault
 from engine.casework.people import Actor, Role
-from engine.casework.plans import Plans
+from engine.casework.plans import Plans, StoredPlans
 from engine.casework.service import AlertRecord, Casework, Settings
 from engine.casework.store import Store, upgrade
 
@@ -104,7 +104,8 @@ def _command(row: dict[str, Any], contacts: dict[str, dict[str, Any]]) -> Comman
 def rerun(source: Store, records: Iterable[AlertRecord], into: Store, plans: Plans, settings: Settings) -> Casework:
     """Apply the alerts log as far as `source` has, and people's moves at the positions at which they were made.
 
-    `records` begin with offset 1. Raises CannotRerun when they end too early or a move is refused.
+    `records` begin with the first offset of `settings`. Raises CannotRerun when they end too early or a move is
+    refused.
     """
     casework = Casework(into, plans, settings)
     feed = _Feed(casework, records)
@@ -121,7 +122,7 @@ class _Feed:
     def __init__(self, casework: Casework, records: Iterable[AlertRecord]) -> None:
         self._casework = casework
         self._records = iter(records)
-        self._at = 0
+        self._at = casework.cursor()
 
     def upto(self, offset: int) -> None:
         while self._at < offset:
@@ -166,6 +167,22 @@ def verify(
             return differences(source, again)
         finally:
             again.close()
+
+
+def recompute_and_compare(store: Store, records: Iterable[AlertRecord], settings: Settings | None = None) -> list[str]:
+    """Return what differs between a store, on whichever database, and a rerun of the alerts log from its first record.
+
+    `records` begin at the start of the log, offset 0 or 1; `settings` null: as many partitions as the store has marks
+    of, and no others than the defaults.
+    """
+    found = iter(records)
+    first = list(islice(found, 1))
+    if settings is None:
+        with store.read() as db:
+            partitions = (db.execute(select(func.max(schema.mark.c.partition))).scalar() or 0) + 1
+        settings = Settings(partitions=partitions, first_offset=first[0].offset if first else 0)
+    plans = StoredPlans(store)
+    return [str(difference) for difference in verify(store, chain(first, found), plans, settings)]
 
 
 def differences(store: Store, again: Store) -> list[Difference]:
