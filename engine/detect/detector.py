@@ -73,6 +73,11 @@ class Detector:
         return 0 if self._state is None else self._state.cursor
 
     @property
+    def stopped_before(self) -> int | None:
+        """Offset of the plan record with which the next step must begin; None: any."""
+        return self._stopped
+
+    @property
     def plan(self) -> Plan | None:
         """The plan in force; None before the first record of a partition."""
         return None if self._state is None else self._state.plan

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from engine.detect.changes import Item
-from engine.detect.decode.reasons import Reason
+from engine.detect.decode.reasons import Deadly, Reason
 from engine.detect.last_values import LastValues
 
 Lateness: TypeAlias = Literal["stale", "late", "duplicate"]
@@ -27,7 +27,7 @@ class LateRow:
 class RejectRow:
     """A text for quarantine."""
 
-    reason: Reason
+    reason: Reason | Deadly
     detail: str
     offset: int
     index: int
@@ -42,7 +42,7 @@ class Counts:
     """Released readings by kind."""
     late: Counter[tuple[str, Lateness]] = field(default_factory=Counter)
     """By kind and reason."""
-    rejects: Counter[Reason] = field(default_factory=Counter)
+    rejects: Counter[Reason | Deadly] = field(default_factory=Counter)
     hidden: Counter[str] = field(default_factory=Counter)
     """By rule: readings without an answer to `where` or a finite measure."""
     suspect_clocks: int = 0
@@ -50,6 +50,17 @@ class Counts:
     far_from_registry: int = 0
     slow: int = 0
     """Texts that the scanner left to the slow path."""
+
+    def add(self, later: Counts) -> None:
+        """Add what the next step counted."""
+        self.readings.update(later.readings)
+        self.late.update(later.late)
+        self.rejects.update(later.rejects)
+        self.hidden.update(later.hidden)
+        self.suspect_clocks += later.suspect_clocks
+        self.unknown_fields += later.unknown_fields
+        self.far_from_registry += later.far_from_registry
+        self.slow += later.slow
 
 
 @dataclass(slots=True)
@@ -61,3 +72,11 @@ class Output:
     rejects: list[RejectRow] = field(default_factory=list)
     last_values: list[LastValues] = field(default_factory=list)
     counts: Counts = field(default_factory=Counts)
+
+    def add(self, later: Output) -> None:
+        """Take over what the next step gave."""
+        self.items += later.items
+        self.late += later.late
+        self.rejects += later.rejects
+        self.last_values += later.last_values
+        self.counts.add(later.counts)

@@ -9,10 +9,12 @@ from __future__ import annotations
 import hashlib
 import logging
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.detect.detector import Detector, PlanSource
+from engine.detect.errors import CheckpointUnreadable
 from engine.runtime.crashpoints import CrashPoint, crash_point
 from engine.runtime.errors import Corrupt
 from engine.runtime.sqlite import fault_of, open_writer
@@ -156,6 +158,16 @@ def open_checkpoints(path: Path, identity: str, *, chunk_bytes: int = CHUNK_BYTE
                 damaged.replace(path.with_name(path.name + ".damaged" + suffix))
         store = CheckpointStore(path, identity, chunk_bytes=chunk_bytes)
     return store
+
+
+def newest(checkpoints: Iterable[Checkpoint], plans: PlanSource) -> tuple[Detector, Checkpoint] | None:
+    """Restore the first of the checkpoints that can be; others are passed over and logged. Raises PlanMissing."""
+    for checkpoint in checkpoints:
+        try:
+            return Detector.restore(checkpoint.data, plans), checkpoint
+        except CheckpointUnreadable as error:
+            _log.warning("checkpoint at %d cannot be restored (%s), passed over", checkpoint.position, error)
+    return None
 
 
 def checksum(head: tuple[int, ...], data: bytes, tail: tuple[str, ...]) -> str:

@@ -20,7 +20,7 @@ from engine.detect.last_values import LastValue
 from engine.detect.output import Output
 from engine.runtime.export import reading_line
 from engine.runtime.kafka.client import Connection
-from engine.runtime.kafka.judging import Limits
+from engine.runtime.kafka.means import Limits
 from engine.runtime.kafka.telemetry import Telemetry
 from engine.runtime.kafka.topics import Topics
 from engine.runtime.readings import plan_record, tick_record
@@ -53,7 +53,7 @@ class Record:
 
 
 def readings(seed: int, count: int, *, sensors: int = 40, max_delay_ms: int = MAX_DELAY_MS) -> list[Record]:
-    """Methane that wanders over its thresholds, a reading a second somewhere; arrival disordered up to `max_delay_ms`."""
+    """Methane that wanders over its thresholds, two readings a second; arrival disordered up to `max_delay_ms`."""
     dice = random.Random(seed)
     level = [dice.uniform(0, 30) for _ in range(sensors)]
     found = []
@@ -94,11 +94,11 @@ class Heard:
     checkpoints: int = 0
     outputs: list[Output] = field(default_factory=list)
 
-    def detected(self, batch: RecordBatch, output: Output, last: Sequence[LastValue], seconds: float) -> None:
+    def detected(self, batch: RecordBatch, output: Output, last: Sequence[LastValue], seconds: float) -> None:  # noqa: ARG002
         self.steps += 1
         self.readings += output.counts.readings.total()
 
-    def checkpointed(self, seconds: float, size_bytes: int) -> None:
+    def checkpointed(self, seconds: float, size_bytes: int) -> None:  # noqa: ARG002
         self.checkpoints += 1
 
 

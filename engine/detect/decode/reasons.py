@@ -26,6 +26,13 @@ class Reason(StrEnum):
     BAD_CONTROL = "bad_control"
 
 
+class Deadly(StrEnum):
+    """Why a whole record goes to quarantine that no rule could be asked about."""
+
+    KILLS_PROCESS = "kills_process"
+    RAISES = "raises"
+
+
 class Refusal(Exception):
     """One text is not a reading: the reason, and `field: rule; got value` as the detail."""
 

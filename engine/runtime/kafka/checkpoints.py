@@ -45,7 +45,10 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What the database knows of a partition that is taken over; `attempts` starts at `head` did not live to the next one."""
+    """What the database knows of a partition that is taken over.
+
+    `attempts`: so many starts from `head` did not live to the next one.
+    """
 
     head: Head
     skips: frozenset[int]
@@ -103,10 +106,10 @@ class Checkpoints:
         with self._store.read() as db:
             return accepted(db, _READINGS, partition)
 
-    def lived(self, partition: int) -> None:
-        """Note that the worker stops in order: the next start is the first."""
+    def lived(self) -> None:
+        """Note that this worker lives: whoever starts next from the same checkpoints is the first."""
         with self._store.write() as db:
-            db.execute(delete(attempt).where(attempt.c.partition == partition, attempt.c.writer == self._writer))
+            db.execute(delete(attempt).where(attempt.c.writer == self._writer))
 
     def generations(self, partition: int) -> Iterator[Checkpoint]:
         """Yield what can be restored, newest first; what is damaged is passed over and logged."""

@@ -1,7 +1,7 @@
 """One partition in the hands of this worker: taken over, judged, kept, and handed on.
 
-All its work is one task after another: what was fetched is judged in a thread, what that says is queued for the log, and
-now and then the state is kept, after everything said up to it is in the log.
+All its work is one task: what was fetched is judged in a thread, what that says is queued for the log, and now and then
+the state is kept, after everything said up to it is in the log.
 """
 
 from __future__ import annotations
@@ -10,97 +10,31 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 from engine.casework.errors import StoreAway
-from engine.detect.batch import RecordBatch
-from engine.detect.detector import Detector, PlanSource
-from engine.detect.errors import CheckpointUnreadable, PlanMissing
-from engine.detect.last_values import LastValue
-from engine.detect.output import Output
-from engine.runtime.checkpoints import Checkpoint, is_due
-from engine.runtime.errors import BrokerAway, Damaged, LogFailed, LogTimeMissing
+from engine.detect.errors import PlanMissing
+from engine.runtime.errors import BrokerAway, Damaged, LogTimeMissing, RuntimeFault
 from engine.runtime.kafka import refusals
-from engine.runtime.kafka.checkpoints import Checkpoints, Head, Kept, Superseded
-from engine.runtime.kafka.partition import WAITING_BYTES, Partition, Snapshot, Step
-from engine.runtime.kafka.producing import Producing
+from engine.runtime.kafka.means import Means
+from engine.runtime.kafka.partition import Partition, Step
+from engine.runtime.kafka.poison import Bad
 from engine.runtime.kafka.records import RawFetch, decode
-from engine.runtime.kafka.refusals import GAPS, Refusal
+from engine.runtime.kafka.refusals import GAPS, Reason, Refusal
+from engine.runtime.kafka.restoring import look_at_bounds, restored, taster
+from engine.runtime.kafka.saving import Saving
 
-PARTITION_BYTES = 8 << 20
 GATHER_BYTES = 1 << 20
-RETRY_S = 3.0
-VALUES_S = 5.0
+STEP_S = 0.0006
+"""What a step costs however little it judges: 13 rules, measured here."""
+STEP_SHARE = 0.25
+"""At most so much of the thread goes into that, when many small fetches come; what waits for it is judged together."""
+IDLE_S = 1.0
+DEATHS = 3
+"""So many starts from one checkpoint that did not live to the next, and records are tasted."""
 _log = logging.getLogger(__name__)
-T = TypeVar("T")
-
-
-class Observer(Protocol):
-    """Who counts what detect says; called on the loop after it is in the log."""
-
-    def detected(self, batch: RecordBatch, output: Output, last: Sequence[LastValue], seconds: float) -> None:
-        """Take note of one step; `batch` has positions and times, not the bytes."""
-        ...
-
-    def checkpointed(self, seconds: float, size_bytes: int) -> None:
-        """Take note of a written checkpoint."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Bounds of memory and time; `checkpoint_s` is what checkpoints.is_due calls `least_s`."""
-
-    checkpoint_s: float = 5.0
-    waiting_bytes: int = WAITING_BYTES
-    partition_bytes: int = PARTITION_BYTES
-    retry_s: float = RETRY_S
-    player: bool = False
-
-
-class Means(Protocol):
-    """What partitions share in a worker."""
-
-    limits: Limits
-    plans: PlanSource
-    checkpoints: Checkpoints
-    observer: Observer
-    producing: Producing
-
-    async def cpu(self, work: Callable[..., T], *arguments: Any) -> T:
-        """Run work that needs the processor, in turn."""
-        ...
-
-    async def database(self, work: Callable[..., T], *arguments: Any, **named: Any) -> T:
-        """Run work that waits for the database."""
-        ...
-
-    async def bounds(self, number: int) -> tuple[int, int]:
-        """Return the log's first offset and the one behind its last. BrokerAway."""
-        ...
-
-    async def agreed(self) -> int:
-        """Return how many partitions the log had when it was first met. StoreAway, BrokerAway."""
-        ...
-
-    def ended(self, task: asyncio.Task[None]) -> None:
-        """Take note of a task's end; one that fails ends the process."""
-        ...
-
-    def seek(self, number: int, position: int) -> None: ...
-    def pause(self, number: int) -> None: ...
-    def resume(self, number: int) -> None: ...
-    def took(self, size_bytes: int) -> None: ...
-    def share(self) -> int:
-        """Return how many partitions share what checkpoints may write."""
-        ...
-
-    def kept(self) -> None:
-        """Take note that what was said came into the log."""
-        ...
 
 
 class Judging:
@@ -112,22 +46,19 @@ class Judging:
         self.fetched = -1
         """The next offset wanted from the log; -1: none yet."""
         self.queued_bytes = 0
-        self.kept_at = self._asked_at = time.monotonic()
-        self.worked_at = time.monotonic()
+        self.skipped = 0
+        self.saving = Saving(number, means)
         self._means = means
+        self._producing = means.producing
+        """The one that has all that was said since the checkpoint; after a fault of it everything is said anew."""
         self._outer: Refusal | None = None
         self._queue: deque[RawFetch] = deque()
         self._some = asyncio.Event()
-        self._idle = asyncio.Event()
-        self._closing = False
-        self._lost = self._again = False
-        self._head = Head()
-        self._size = 0
-        self._values_at = time.monotonic()
-        self._saving: asyncio.Task[None] | None = None
-        self._started = False
+        self._closing = self._again = self._off = self._poison = self._started = False
+        self._stepped_at = 0.0
         self._logged: Refusal | None = None
-        self.task = self._do(self._run())
+        self.task = asyncio.get_running_loop().create_task(self._run(), name=f"judge {number}")
+        self.task.add_done_callback(means.ended)
 
     # ---- what others ask
 
@@ -140,6 +71,18 @@ class Judging:
     def position(self) -> int | None:
         """Return the next offset to judge, None while the partition is being taken over."""
         return None if self.partition is None else self.partition.position
+
+    @property
+    def place(self) -> tuple[int, int] | None:
+        """Return the next offsets to fetch and to judge; None while nothing can move."""
+        if self.partition is None or (self.refusal is not None and self.refusal.blocks):
+            return None
+        return self.fetched, self.partition.position
+
+    @property
+    def replay_s(self) -> float:
+        """Return about how long it would take to come here from the last checkpoint."""
+        return 0.0 if self.partition is None else self.partition.worked_s
 
     @property
     def wants(self) -> bool:
@@ -163,116 +106,91 @@ class Judging:
         """Say again from where to read: the group gave the partition to this worker once more."""
         if self.fetched >= 0:
             self._means.seek(self.number, self.fetched)
-        if not self.wants:
-            self._means.pause(self.number)
+        if self.wants:
+            self._means.resume(self.number)
 
     def restart(self) -> None:
         """Go back to the newest checkpoint: what was said since did not come into the log."""
         self._again = True
         self._some.set()
 
-    async def close(self, timeout_s: float) -> None:
-        """End; the state is kept if that can be done in time."""
+    def off_log(self) -> None:
+        """Look at the log's bounds: it does not have what was to be read."""
+        self._off = True
+        self._some.set()
+
+    async def save(self) -> None:
+        """Keep the state at the next safe point."""
+        saved = asyncio.ensure_future(self.saving.soon())
+        await asyncio.sleep(0)
+        self._some.set()
+        await saved
+
+    async def close(self, timeout_s: float, *, keep: bool) -> None:
+        """End; `keep`: the state, if that can be done in time."""
         self._closing = True
         self._some.set()
         with suppress(asyncio.TimeoutError):
             async with asyncio.timeout(timeout_s):
                 await asyncio.wait([self.task])
-                if not self._lost and not self._again and self.partition is not None:
-                    await self._join()
-                    await self._keep()
-                    await self._means.database(self._means.checkpoints.lived, self.number)
-        for task in (self.task, self._saving):
-            if task is not None:
-                task.cancel()
+                if keep and not self._again and self.partition is not None:
+                    await self.saving.now(self.partition)
+        self.task.cancel()
+        self.saving.cancel()
+        self._dismiss_taster()
         self._drop_queue()
 
-    # ---- its life
+    # ---- taking over
 
     async def _run(self) -> None:
         while not self._closing:
             await self._take_over()
             await self._judge()
-            if self._lost:
-                await self._pause_s(self._means.limits.retry_s)
+            if self.saving.lost:
+                await self._pause(self._means.limits.retry_s)
 
     async def _take_over(self) -> None:
         """Load the newest checkpoint that can be used and stand before the records behind it."""
         self._means.pause(self.number)
-        await self._join()
-        self.partition, self._lost, self._again = None, False, False
+        await self.saving.join()
+        self._dismiss_taster()
         self._drop_queue()
+        self.partition, self._again, self._off, self.fetched = None, False, False, -1
         while not self._closing and self.partition is None:
             try:
-                await self._opened()
+                await self._open()
                 continue
             except StoreAway as error:
                 self._outer = refusals.database_away(self.number, str(error))
             except PlanMissing as error:
-                self._outer = refusals.plan_missing(self.number, self._head.position, error.digest)
+                self._outer = refusals.plan_missing(self.number, self.saving.head.position, error.digest)
             except BrokerAway as error:
                 _log.warning("city.readings/%d: %s", self.number, error)
-            await self._pause_s(self._means.limits.retry_s)
+            self._log_refusal()
+            await self._pause(self._means.limits.retry_s)
 
-    async def _opened(self) -> None:
-        means = self._means
+    async def _open(self) -> None:
+        means, number = self._means, self.number
         known = await means.agreed()
-        if self.number >= known:
-            self._outer = refusals.partitions_added(self.number, known)
-            await self._pause_s(self._means.limits.retry_s)
+        if number >= known:
+            self._outer = refusals.partitions_added(number, known)
+            self._log_refusal()
+            await self._pause(means.limits.retry_s)
             return
-        kept = await means.database(means.checkpoints.look, self.number)
-        self._head = kept.head
-        start, end = await means.bounds(self.number)
-        partition = await means.database(self._restored, kept, start)
-        await means.database(means.checkpoints.starts, self.number, kept.head.position, again=self._started)
+        kept = await means.database(means.checkpoints.look, number)
+        self._producing = means.producing
+        self.saving.begin(kept.head, self._producing)
+        start, end = await means.bounds(number)
+        partition = await means.database(restored, number, kept, start, means.checkpoints, means.plans, means.limits)
+        await means.database(means.checkpoints.starts, number, kept.head.position, again=self._started)
         self._started = True
-        self._check_bounds(partition, start, end)
+        look_at_bounds(partition, start, end)
+        if kept.attempts >= DEATHS or self._poison:
+            _log.warning("city.readings/%d: each record is tasted until the next checkpoint", number)
+            partition.taster = await means.database(taster, partition, means.plans)
+        self._poison = False
         self.partition, self._outer = partition, None
-        self._asked_at = time.monotonic()
         self._read_on()
-
-    def _restored(self, kept: Kept, start: int) -> Partition:
-        """Restore the newest usable generation; without any, begin at the log's start."""
-        means, limits = self._means, self._means.limits
-        found: tuple[Detector, Checkpoint] | None = None
-        for checkpoint in means.checkpoints.generations(self.number):
-            if (
-                checkpoint.position > kept.head.position
-                or (checkpoint.position < start
-                and found is None
-                and kept.head.position >= start)
-            ):
-                continue
-            try:
-                found = Detector.restore(checkpoint.data, means.plans), checkpoint
-                break
-            except CheckpointUnreadable as error:
-                _log.warning("checkpoint of partition %d at %d: %s", self.number, checkpoint.position, error)
-        if found is None and kept.head.generation:
-            _log.warning("no checkpoint of partition %d can be used: rebuilt from offset %d on", self.number, start)
-        detector, position = (found[0], found[1].position) if found else (None, start if kept.head.generation else 0)
-        newest = position == kept.head.position
-        return Partition(
-            self.number,
-            means.plans,
-            detector=detector,
-            position=position,
-            said=kept.head.position,
-            fingerprint=kept.head.fingerprint if newest else "",
-            skips=kept.skips,
-            gaps=kept.gaps,
-            player=limits.player,
-            waiting_bytes=limits.waiting_bytes,
-        )
-
-    def _check_bounds(self, partition: Partition, start: int, end: int) -> None:
-        """Refuse a log that does not have what the partition reads next."""
-        if partition.position > end:
-            found = f"{end} < {partition.position}"
-            partition.refuse(refusals.recreated(self.number, partition.position, start, found))
-        elif partition.position < start:
-            partition.refuse(refusals.trimmed(self.number, partition.position, start))
 
     def _read_on(self) -> None:
         """Let the log be read from where the partition goes on."""
@@ -282,68 +200,125 @@ class Judging:
         self._means.seek(self.number, self.fetched)
         if self.wants:
             self._means.resume(self.number)
+        else:
+            self._means.pause(self.number)
 
     # ---- judging
 
     async def _judge(self) -> None:
-        while not self._closing and not self._lost and not self._again:
+        while not (self._closing or self.saving.lost or self._again):
+            assert self.partition is not None
             refusal = self.refusal
             if refusal is not None and refusal.blocks:
-                await self._pause_s(self._means.limits.retry_s)
-                await self._ask_again(refusal)
+                await self._pause(self._means.limits.retry_s)
+                await self._ask_again(refusal, self.partition)
             elif self._queue:
+                await self._gather()
                 await self._step()
+            elif self._off:
+                await self._look_again(self.partition)
             else:
-                await self._pause_s(1.0)
-            await self._keep_if_due()
+                await self._pause(IDLE_S)
+            if not self._again:
+                await self.saving.if_due(self.partition)
+            if self.partition.taster is not None and self.saving.head.position > self.partition.started_at:
+                self._dismiss_taster()
 
     async def _step(self) -> None:
         assert self.partition is not None
-        raws = self._gathered()
+        raws = self._taken()
         try:
-            step = await self._means.cpu(_stepped, self.partition, raws, not self._means.limits.player)
+            step = await self._stepped(_stepped, self.partition, raws, not self._means.limits.player)
             await self._tell(step)
         finally:
+            self._stepped_at = time.monotonic()
             self._took(sum(len(raw.data) for raw in raws))
         if self.partition.holds:
             self._read_on()
         elif self.wants:
             self._means.resume(self.number)
 
+    async def _stepped(self, work: Callable[..., Step | None], *arguments: Any) -> Step | None:
+        """Judge, in turn with the other partitions; beside them where a taster makes it slow.
+
+        What it raises is taken for the fault of a record: the partition goes back to its checkpoint and finds it.
+        """
+        assert self.partition is not None
+        try:
+            if self.partition.taster is not None:
+                return await asyncio.to_thread(work, *arguments)
+            return await self._means.cpu(work, *arguments)
+        except RuntimeFault:
+            raise
+        except Exception:  # noqa: BLE001 - the edge that quarantines
+            _log.exception("city.readings/%d: a record cannot be judged; it is looked for", self.number)
+            self._poison = self._again = True
+            return None
+
     async def _tell(self, step: Step | None) -> None:
         """Queue for the log what a step said, and wait while too much is queued."""
-        if self.refusal is not None and self.refusal != self._logged:
-            _log.warning("%s", self.refusal.text)
-        self._logged = self.refusal
+        self._log_refusal()
         if step is None:
             return
-        done = self._means.producing.say(step.appends, step.urgent)
+        await self._pass_over(step.bad)
+        self.skipped += step.skipped + len(step.bad)
+        done = self._producing.say(step.appends, step.urgent)
         done.add_done_callback(lambda told: None if told.cancelled() else self._told(step))
-        await self._means.producing.room()
+        await self._producing.room()
 
     def _told(self, step: Step) -> None:
         self._means.observer.detected(step.batch, step.output, step.urgent, step.seconds)
 
-    async def _ask_again(self, refusal: Refusal) -> None:
-        """See whether what stood in the way is gone: a plan came, or somebody accepted a gap."""
-        assert self.partition is not None
+    async def _pass_over(self, found: Sequence[Bad]) -> None:
+        """Put records on the skip-list of all workers; they go to quarantine with what else the step said."""
+        for bad in found:
+            _log.error("city.readings/%d, offset %d: %s; passed over", self.number, bad.offset, bad.detail)
+            while not self._closing:
+                try:
+                    said = f"{bad.reason}: {bad.detail}"
+                    await self._means.database(self._means.checkpoints.pass_over, self.number, bad.offset, said)
+                    break
+                except StoreAway as error:
+                    _log.warning("%s", error)
+                    await self._pause(self._means.limits.retry_s)
+
+    async def _ask_again(self, refusal: Refusal, partition: Partition) -> None:
+        """See whether what stood in the way is gone: a plan came, somebody accepted a gap or mended the topic."""
         if refusal.reason in GAPS:
             with suppress(StoreAway):
                 gaps = await self._means.database(self._means.checkpoints.gaps, self.number)
-                if self.partition.accept(gaps):
-                    _log.warning(
-                        "city.readings/%d goes on at %d: a gap was accepted", self.number, self.partition.position
-                    )
-                    with suppress(BrokerAway):
-                        self._check_bounds(self.partition, *await self._means.bounds(self.number))
-                    self._read_on()
-            return
-        step = await self._means.cpu(self.partition.again)
-        await self._tell(step)
-        if self.wants:
-            self._means.resume(self.number)
+                if partition.accept(gaps):
+                    _log.warning("city.readings/%d goes on at %d, as accepted", self.number, partition.position)
+                    await self._look_again(partition)
+        elif refusal.reason is Reason.LOG_TIME:
+            partition.refusal = None
+            self._read_on()
+        else:
+            await self._tell(await self._stepped(partition.again))
+            if self.wants:
+                self._means.resume(self.number)
 
-    def _gathered(self) -> list[RawFetch]:
+    async def _look_again(self, partition: Partition) -> None:
+        """Compare with the log's bounds, and read on if they are right."""
+        try:
+            look_at_bounds(partition, *await self._means.bounds(self.number))
+        except BrokerAway as error:
+            _log.warning("city.readings/%d: %s", self.number, error)
+            self._off = True
+            await self._pause(self._means.limits.retry_s)
+        else:
+            self._off = False
+            self._log_refusal()
+            self._read_on()
+
+    async def _gather(self) -> None:
+        """Let more come together, unless it is enough for a step or long since the last one."""
+        left_s = self._stepped_at + self._means.share() * STEP_S / STEP_SHARE - time.monotonic()
+        while left_s > 0 and self.queued_bytes < GATHER_BYTES and not self._closing:
+            await asyncio.sleep(min(left_s, 0.01))
+            left_s -= 0.01
+
+    def _taken(self) -> list[RawFetch]:
         """Take from the queue what is judged in one step."""
         raws = [self._queue.popleft()]
         size = len(raws[0].data)
@@ -352,72 +327,28 @@ class Judging:
             size += len(raws[-1].data)
         return raws
 
-    # ---- keeping
+    # ---- small things
 
-    async def _keep_if_due(self) -> None:
-        partition, now = self.partition, time.monotonic()
-        assert partition is not None
-        saving = self._saving is not None and not self._saving.done()
-        least_s = self._means.limits.checkpoint_s
-        due = is_due(now - self._asked_at, partition.worked_s, self._size * self._means.share(), least_s)
-        if due and not saving and partition.position > self._head.position and not self._lost:
-            self._asked_at = self._values_at = now
-            snapshot, values = await self._means.cpu(_snapshot, partition)
-            self._saving = self._do(self._save(snapshot, values))
-        elif now - self._values_at > VALUES_S:
-            self._values_at = now
-            self._means.producing.say((), await self._means.cpu(partition.values.take))
-
-    async def _keep(self) -> None:
-        assert self.partition is not None
-        if self.partition.position > self._head.position:
-            await self._save(*await self._means.cpu(_snapshot, self.partition))
-
-    async def _save(self, snapshot: Snapshot | None, values: list[LastValue]) -> None:
-        """Write a checkpoint once all that was said before it is in the log; without the database it is tried again."""
-        means = self._means
-        means.producing.say((), values)
-        if snapshot is None:
-            return
-        began = time.monotonic()
-        try:
-            await means.producing.flush()
-            self._head = await means.database(means.checkpoints.write, self.number, self._head.generation, snapshot)
-        except StoreAway as error:
-            _log.warning("city.readings/%d: no checkpoint: %s", self.number, error)
-        except LogFailed as error:
-            _log.warning("city.readings/%d: no checkpoint: %s", self.number, error)
-        except Superseded as error:
-            _log.warning("%s", error)
-            self._lost = True
-            self._some.set()
-        else:
-            self.kept_at = time.monotonic()
-            self._size = len(snapshot.checkpoint.data)
-            means.observer.checkpointed(self.kept_at - began, self._size)
-            means.kept()
-
-    async def _join(self) -> None:
-        if self._saving is not None:
-            await asyncio.wait([self._saving])
+    def _dismiss_taster(self) -> None:
+        """Go on without."""
+        if self.partition is not None and self.partition.taster is not None:
+            self.partition.taster.close()
+            self.partition.taster = None
 
     def _drop_queue(self) -> None:
         self._took(sum(len(raw.data) for raw in self._queue))
         self._queue.clear()
 
-    # ---- small things
-
-    def _do(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Run work beside; what it did not foresee ends the process."""
-        task = asyncio.get_running_loop().create_task(work, name=f"city.readings/{self.number}")
-        task.add_done_callback(self._means.ended)
-        return task
-
     def _took(self, size_bytes: int) -> None:
         self.queued_bytes -= size_bytes
         self._means.took(size_bytes)
 
-    async def _pause_s(self, seconds: float) -> None:
+    def _log_refusal(self) -> None:
+        if self.refusal is not None and self.refusal != self._logged:
+            _log.warning("%s", self.refusal.text)
+        self._logged = self.refusal
+
+    async def _pause(self, seconds: float) -> None:
         """Wait until there is something to do, at most so long."""
         self._some.clear()
         with suppress(asyncio.TimeoutError):
@@ -434,13 +365,9 @@ def _stepped(partition: Partition, raws: Sequence[RawFetch], appended: bool) -> 
     try:
         batch = decode(raw, appended=appended)
     except Damaged as error:
-        partition.refuse(refusals.damaged(partition.number, error.first, error.last, str(error)))
+        partition.refuse(refusals.damaged(partition.number, error.first, error.last, error.why))
     except LogTimeMissing:
         partition.refuse(refusals.log_time(partition.number))
     else:
         return partition.step(batch, raw.next_position)
     return None
-
-
-def _snapshot(partition: Partition) -> tuple[Snapshot | None, list[LastValue]]:
-    return partition.snapshot(), partition.values.take()

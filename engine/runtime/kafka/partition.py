@@ -20,12 +20,13 @@ from engine.detect.decode.reasons import Refusal as Rejected
 from engine.detect.detector import Detector, PlanSource
 from engine.detect.errors import PlanMissing
 from engine.detect.last_values import LastValue
-from engine.detect.output import Output
+from engine.detect.output import Output, RejectRow
 from engine.runtime.checkpoints import Checkpoint
 from engine.runtime.crashpoints import poisoned
 from engine.runtime.gaps import Gap, covered
 from engine.runtime.kafka import refusals
 from engine.runtime.kafka.last import Coalesced
+from engine.runtime.kafka.poison import Bad, Taster
 from engine.runtime.kafka.refusals import GAPS, Refusal
 from engine.runtime.log import Append, Stream
 from engine.runtime.outputs import appends_of
@@ -37,7 +38,7 @@ _controls = ReadingCheck({}, (), offline=False)
 
 @dataclass(slots=True)
 class Step:
-    """What one step said: `appends` in order, `urgent` last values; `batch` has the records' positions, not their bytes."""
+    """What one step said: `appends` in order, `urgent` last values; `batch` has positions and times, not the bytes."""
 
     batch: RecordBatch
     output: Output
@@ -45,6 +46,8 @@ class Step:
     appends: list[Append] = field(default_factory=list)
     urgent: list[LastValue] = field(default_factory=list)
     skipped: int = 0
+    bad: list[Bad] = field(default_factory=list)
+    """Found by the taster, and to be put on the skip-list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,7 @@ class Partition:
         waiting_bytes: int = WAITING_BYTES,
     ) -> None:
         self.number = number
-        self.position = position
+        self.position = self.started_at = position
         self.detector = detector or Detector(plans, partition=number, last_values=True)
         self.refusal: Refusal | None = None
         self.log_time = 0
@@ -92,6 +95,8 @@ class Partition:
         """Seconds of steps since the last snapshot: about what a replay from it would take."""
         self.values = Coalesced()
         self.skips = frozenset(skips)
+        self.taster: Taster | None = None
+        """Who dies of a record in our place, when somebody died of one here."""
         self._said = said
         self._gaps = list(gaps)
         self._player = player
@@ -123,7 +128,7 @@ class Partition:
         return self._held is not None or (self.refusal is not None and self.refusal.blocks)
 
     def step(self, batch: RecordBatch, after: int) -> Step | None:
-        """Take in records that follow, `after` being the offset behind them all; None when nothing could be taken in."""
+        """Take in records that follow, `after` being the offset behind them all; None if nothing could be taken in."""
         assert self._held is None
         self._held = batch, after
         return self.again()
@@ -192,23 +197,34 @@ class Partition:
     def _judge(self, batch: RecordBatch, kept: RecordBatch, after: int) -> Step:
         """Step through the kept records of a batch up to a plan that is missing."""
         began = time.perf_counter()
-        output = Output()
-        taken = 0
+        output, bad = Output(), list[Bad]()
         again = int(np.searchsorted(kept.offset, self._said))
+        behind = -1
         try:
-            for first, last in ((0, again), (again, len(kept))):
-                if first < last and taken == first:
-                    part = kept.part(first, last)
-                    poisoned(part)
-                    said = self.detector.step(part)
-                    taken = int(np.searchsorted(kept.offset, self.detector.cursor, "right"))
-                    output = said if first == again else Output()
+            for part in (kept.part(0, again), kept.part(again, len(kept))):
+                pieces = [part] if len(part) else []
+                if self.taster is not None and pieces:
+                    pieces, died = self.taster.taste(part)
+                    bad += died
+                for piece in pieces:
+                    poisoned(piece)
+                    said = self.detector.step(piece)
+                    behind = self.detector.cursor
+                    if piece.offset[0] >= self._said:
+                        output.add(said)
+                if pieces and behind < pieces[-1].offset[-1]:
+                    break
         except PlanMissing:
             pass
         seconds = time.perf_counter() - began
         self.worked_s += seconds
+        if bad:
+            _put_aside(output, kept, bad)
+            self.skips |= {one.offset for one in bad}
+            kept = without(kept, self.skips)
+        taken = int(np.searchsorted(kept.offset, behind, "right"))
         self._move(batch, kept, taken, after)
-        step = Step(_positions(kept.part(0, taken)), output, seconds)
+        step = Step(_positions(kept.part(0, taken)), output, seconds, bad=bad)
         log_time = self.log_time if self._player else None
         step.appends = appends_of(output, (), self.number, log_time)
         for values in output.last_values:
@@ -229,6 +245,10 @@ class Partition:
         if last >= 0:
             self._last = fingerprint_of(batch, last)
             self.log_time = 0 if batch.log_time is None else int(batch.log_time[last])
+
+    def trust(self) -> None:
+        """Go on without the record before the position: the log no longer keeps it."""
+        self._known = ""
 
     def refuse(self, refusal: Refusal) -> None:
         """Stand still for a reason that was seen outside."""
@@ -265,6 +285,14 @@ def without(batch: RecordBatch, offsets: Iterable[int]) -> RecordBatch:
     keep = ~np.isin(batch.offset, np.array(sorted(offsets), np.int64))
     log_time = None if batch.log_time is None else batch.log_time[keep]
     return RecordBatch(batch.data, batch.start[keep], batch.end[keep], batch.offset[keep], log_time)
+
+
+def _put_aside(output: Output, batch: RecordBatch, bad: Iterable[Bad]) -> None:
+    """Put records that cannot be judged into quarantine, whole."""
+    for one in bad:
+        raw = batch.text(int(np.searchsorted(batch.offset, one.offset)))
+        output.rejects.append(RejectRow(one.reason, one.detail, one.offset, 0, raw))
+        output.counts.rejects[one.reason] += 1
 
 
 def _positions(batch: RecordBatch) -> RecordBatch:

@@ -69,7 +69,9 @@ class Producing:
         self._lanes: dict[tuple[str, int], _Lane] = {}
         self._open: set[_Said] = set()
         self._room = asyncio.Event()
+        self._started = asyncio.Event()
         self.queued = 0
+        self._room.set()
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def start(self) -> None:
@@ -82,7 +84,7 @@ class Producing:
                 await producer.stop()
             raise await self._connection.why(error) from error
         self._producer = producer
-        self._room.set()
+        self._started.set()
 
     async def stop(self) -> None:
         """End; what was not flushed is let go of."""
@@ -101,8 +103,14 @@ class Producing:
                 await asyncio.wait_for(producer.stop(), 5.0)
 
     def say(self, appends: Iterable[Append], values: Iterable[LastValue] = ()) -> asyncio.Future[None]:
-        """Queue appends in order, and last values under their keys; the future is done when all are in the log."""
+        """Queue appends in order, and last values under their keys; the future is done when all are in the log.
+
+        After a failure it is cancelled: nothing may come into the log before what is missing.
+        """
         said = _Said(0, asyncio.get_running_loop().create_future())
+        if self.failed.done():
+            said.done.cancel()
+            return said.done
         for append in appends:
             for entry in append.entries:
                 self._put(append.stream, append.partition, entry, said)
@@ -113,7 +121,7 @@ class Producing:
             self._open.add(said)
         else:
             said.done.set_result(None)
-        if self.queued > self._queue_bytes:
+        if self.queued > self._queue_bytes and not self.failed.done():
             self._room.clear()
         return said.done
 
@@ -143,6 +151,7 @@ class Producing:
         self.queued += _size(entry)
 
     async def _run(self, lane: _Lane) -> None:
+        await self._started.wait()
         while True:
             await lane.some.wait()
             await self._send(lane)
@@ -155,6 +164,7 @@ class Producing:
             _log.error("%s: what is said does not come into the log: %r", task.get_name(), error)
             if not self.failed.done():
                 self.failed.set_result(None)
+            self._room.set()
 
     async def _send(self, lane: _Lane) -> None:
         """Send what waits, as much as fits into a batch, and wait until it is in the log."""

@@ -86,7 +86,8 @@ def trimmed(partition: int, position: int, start: int) -> Refusal:
     return Refusal(
         Reason.TRIMMED,
         partition,
-        f"city.readings/{partition} 应从位点 {position} 读起，日志只保留 {start} 以后；确认跳过请执行 `{how}` / "
+        f"city.readings/{partition} 应从位点 {position} 读起，日志只保留 {start} 以后；"
+        f"确认跳过请执行 `{how}` / "
         f"is to be read from offset {position}, the log is kept from {start} only; to go on knowingly: `{how}`",
         position,
         start - 1,
@@ -99,9 +100,10 @@ def recreated(partition: int, position: int, start: int, found: str) -> Refusal:
     return Refusal(
         Reason.RECREATED,
         partition,
-        f"city.readings/{partition} 不是检查点（位点 {position}）所读的日志（{found}）；确认从 {start} 重新开始请执行 `{how}` / "
-        f"is not the log of the checkpoint at {position} ({found}): recreated, truncated, or the database is of another "
-        f"moment; to begin again at {start} knowingly: `{how}`",
+        f"city.readings/{partition} 不是检查点（位点 {position}）所读的日志（{found}）；"
+        f"确认从 {start} 重新开始请执行 `{how}` / "
+        f"is not the log of the checkpoint at {position} ({found}): recreated, truncated, or the database is of "
+        f"another moment; to begin again at {start} knowingly: `{how}`",
         position,
         start - 1,
     )
@@ -125,9 +127,10 @@ def partitions_added(partition: int, known: int) -> Refusal:
     return Refusal(
         Reason.PARTITIONS_ADDED,
         partition,
-        f"city.readings/{partition} 是后加的分区（原有 {known} 个）：设备会换分区，拒绝读取；请另建主题并用 `tongguan topics create` / "
-        f"was added later (the log had {known} partitions): sensors would move between partitions; not read. Copy the log "
-        "into a topic made by `tongguan topics create` under another topic_prefix",
+        f"city.readings/{partition} 是后加的分区（原有 {known} 个）：设备会换分区，拒绝读取；"
+        f"请换 topic_prefix 用 `tongguan topics create` 另建主题 / "
+        f"was added later (the log had {known} partitions): sensors would move between partitions; it is not read. "
+        "Go on in topics made by `tongguan topics create` under another topic_prefix",
     )
 
 
@@ -136,7 +139,8 @@ def log_time(partition: int) -> Refusal:
     return Refusal(
         Reason.LOG_TIME,
         partition,
-        f"city.readings/{partition} 的记录没有 LogAppendTime；`tongguan doctor` 给出修正办法，仿真时钟请用 --log-time record / "
+        f"city.readings/{partition} 的记录没有 LogAppendTime；"
+        f"`tongguan doctor` 给出修正办法，仿真时钟请用 --log-time record / "
         f"has records without LogAppendTime; `tongguan doctor` says how to mend the topic, a player's log is read with "
         "--log-time record",
     )
@@ -148,9 +152,9 @@ def too_much_waits(partition: int, waiting_bytes: int) -> Refusal:
     return Refusal(
         Reason.WAITING,
         partition,
-        f"city.readings/{partition} 停止读取：等待排序的读数达 {mib} MiB，未丢失任何数据；请调大 waiting_size 后重启 / "
-        f"is not read further: {mib} MiB of readings wait for the watermark; nothing is lost; start again with a larger "
-        "--waiting-size",
+        f"city.readings/{partition} 停止读取：等待排序的读数达 {mib} MiB，未丢失任何数据；"
+        f"请调大 waiting_size 后重启 / is not read further: {mib} MiB of readings wait for the watermark; nothing is "
+        "lost; start again with a larger waiting_size",
     )
 
 
@@ -159,5 +163,6 @@ def database_away(partition: int, why: str) -> Refusal:
     return Refusal(
         Reason.DATABASE_AWAY,
         partition,
-        f"city.readings/{partition} 等待数据库中的检查点 / waits for its checkpoint: {why}; `tongguan doctor` looks at the database",
+        f"city.readings/{partition} 等待数据库中的检查点 / waits for its checkpoint: {why}; "
+        "`tongguan doctor` looks at the database",
     )

@@ -26,18 +26,23 @@ from engine.runtime.errors import BrokerAway, LogFailed, OffLog, RuntimeFault, T
 from engine.runtime.kafka.checkpoints import Checkpoints
 from engine.runtime.kafka.client import Connection
 from engine.runtime.kafka.fetching import SESSION_MS, BatchConsumer, end_offsets
-from engine.runtime.kafka.judging import Judging, Limits, Observer
+from engine.runtime.kafka.judging import Judging
+from engine.runtime.kafka.means import Limits, Observer
 from engine.runtime.kafka.producing import Headers, Producing
 from engine.runtime.kafka.refusals import Refusal
 from engine.runtime.kafka.topics import Topics, describe
+from engine.runtime.kafka.watchdog import Watchdog
 from rules.plan import Plan
 
+LIMITS = Limits()
 QUEUE_BYTES = 64 << 20
 LOOK_S = 5.0
 COMMIT_S = 1.0
-STUCK_LOOKS = 3
 TRIES = 3
+RETRY_S = 1.0
 HAND_OVER_S = 10.0
+REVOKE_S = 2.0
+REPLAY_S = 0.5
 FETCH_MS = 500
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -58,6 +63,7 @@ class PartitionStatus:
     checkpoint_age_s: float
     waiting_bytes: int
     queued_bytes: int
+    skipped: int
     refusal: Refusal | None
 
 
@@ -77,7 +83,7 @@ class Telemetry(ConsumerRebalanceListener):  # type: ignore[misc]
         *,
         name: str,
         group: str = "tongguan",
-        limits: Limits = Limits(),
+        limits: Limits = LIMITS,
         threads: int = 1,
         session_ms: int = SESSION_MS,
         headers: Headers = lambda _stream, _entry: (),
@@ -133,8 +139,10 @@ class Telemetry(ConsumerRebalanceListener):  # type: ignore[misc]
         self._stopping = True
         for task in self._tasks[:-1]:
             task.cancel()
-        await asyncio.gather(*(judging.close(timeout_s) for judging in self._judging.values()))
+        await asyncio.gather(*(judging.close(timeout_s, keep=True) for judging in self._judging.values()))
         self._judging.clear()
+        with suppress(asyncio.TimeoutError, StoreAway):
+            await asyncio.wait_for(self.database(self.checkpoints.lived), REVOKE_S)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -179,9 +187,10 @@ class Telemetry(ConsumerRebalanceListener):  # type: ignore[misc]
             None if end is None or at is None else max(0, end - at),
             partition.detector.watermark if partition is not None else None,
             partition.log_time or None if partition is not None else None,
-            time.monotonic() - judging.kept_at,
+            time.monotonic() - judging.saving.kept_at,
             partition.detector.waiting_bytes if partition is not None else 0,
             judging.queued_bytes,
+            judging.skipped,
             judging.refusal,
         )
 
@@ -207,8 +216,12 @@ class Telemetry(ConsumerRebalanceListener):  # type: ignore[misc]
                 async with asyncio.timeout(10.0):
                     await consumer.stop()
 
-    async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
-        """Do nothing yet: most partitions stay, and who gets the others replays little."""
+    async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:  # noqa: ARG002
+        """Keep what it would take long to judge again: somebody else may have to."""
+        heavy = [judging.save() for judging in self._judging.values() if judging.replay_s > REPLAY_S]
+        with suppress(asyncio.TimeoutError, StoreAway):
+            async with asyncio.timeout(REVOKE_S):
+                await asyncio.gather(self.database(self.checkpoints.lived), *heavy)
 
     async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
         """Let go of what is no longer ours, take over what is new, and go on with what stays."""
@@ -226,7 +239,7 @@ class Telemetry(ConsumerRebalanceListener):  # type: ignore[misc]
                 self._judging[number] = Judging(number, self)
         _log.info("partitions of %s: %s", self._name, ", ".join(map(str, sorted(numbers))) or "none")
         for judging in gone:
-            asyncio.get_running_loop().create_task(judging.close(HAND_OVER_S))
+            asyncio.get_running_loop().create_task(judging.close(HAND_OVER_S, keep=False))
 
     # ---- loops
 
@@ -238,13 +251,14 @@ class Telemetry(ConsumerRebalanceListener):  # type: ignore[misc]
             try:
                 found = await consumer.fetch(timeout_ms=FETCH_MS)
             except OffLog as error:
-                for (_, number), _at in error.positions.items():
+                for _, number in error.positions:
                     if number in self._judging:
-                        self._judging[number].restart()
+                        self.pause(number)
+                        self._judging[number].off_log()
                 continue
             except BrokerAway as error:
                 _log.warning("%s", error)
-                await asyncio.sleep(1.0)
+                await asyncio.sleep(RETRY_S)
                 continue
             for raw in found:
                 if raw.partition in self._judging and self._judging[raw.partition].offer(raw):
@@ -270,41 +284,33 @@ class Telemetry(ConsumerRebalanceListener):  # type: ignore[misc]
             self._fatal_producers += 1
             if self._fatal_producers > TRIES:
                 raise LogFailed(f"the producer failed {self._fatal_producers} times in a row")
-            await self.producing.stop()
-            self.producing = self._new_producing()
+            failed, self.producing = self.producing, self._new_producing()
+            for judging in self._judging.values():
+                judging.restart()
+            await failed.stop()
             while True:
                 try:
                     await self.producing.start()
                     break
                 except BrokerAway as error:
                     _log.warning("%s", error)
-                    await asyncio.sleep(1.0)
-            for judging in self._judging.values():
-                judging.restart()
+                    await asyncio.sleep(RETRY_S)
 
     async def _watching(self) -> None:
-        """Compare the positions with ends that another connection tells; make a consumer anew that stands still."""
-        before: dict[int, int] = {}
-        stuck = rebuilt = 0
+        """Compare with the ends that another connection tells; make a consumer anew under which a partition stands."""
+        watchdog = Watchdog()
         while True:
             await asyncio.sleep(self._look_s)
             try:
                 ends = await end_offsets(self._connection, map(self._tp, self._judging))
-                self._ends = {tp.partition: end for tp, end in ends.items()}
-            except (kafka_errors.KafkaError, RuntimeFault, TimeoutError, OSError) as error:
+            except (BrokerAway, TimeoutError) as error:
                 _log.warning("the log's ends cannot be read: %s", error)
                 continue
-            fetched = {n: judging.fetched for n, judging in self._judging.items() if judging.wants}
-            still = {n for n, at in fetched.items() if at < self._ends.get(n, 0) and before.get(n) == at}
-            if any(before.get(n, at) != at for n, at in fetched.items()):
-                rebuilt = 0
-            stuck = stuck + 1 if still else 0
-            before = fetched
-            if stuck >= STUCK_LOOKS:
-                stuck, rebuilt = 0, rebuilt + 1
-                if rebuilt > TRIES:
-                    raise TryAgain(f"city.readings: partitions {sorted(still)} do not move after {TRIES} new consumers")
-                _log.error("partitions %s do not move though the log goes on; a new consumer", sorted(still))
+            self._ends = {tp.partition: end for tp, end in ends.items()}
+            places = {n: judging.place for n, judging in self._judging.items()}
+            stuck = watchdog.look({n: place for n, place in places.items() if place is not None}, self._ends)
+            if stuck:
+                _log.error("partitions %s do not move though the log goes on; a new consumer", stuck)
                 self.rebuilt += 1
                 await self._leave()
                 await self._join()
