@@ -141,4 +141,4 @@ def broker() -> Iterator[Broker]:
     if given:
         yield Broker(given, None, {"BROKER_PORT": given.rpartition(":")[2]})
     else:
-        yield from started()
+        yield from started("log.cleaner.backoff.ms=500\n")

@@ -9,7 +9,10 @@ response a partition at most waiting, pausing, the position of each partition.
 from __future__ import annotations
 
 import asyncio
+import ctypes
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from functools import cache
 from types import FunctionType
 from typing import Any, Final, TypeAlias
 
@@ -28,6 +31,19 @@ SESSION_MS: Final = 10_000
 HEARTBEAT_MS: Final = 3_000
 REBALANCE_MS: Final = 30_000
 POLL_MS: Final = 300_000
+
+
+MMAP_THRESHOLD, TRIM_THRESHOLD = -3, -1
+KEPT_BYTES: Final = 256 << 20
+
+
+@cache
+def keep_buffers() -> None:
+    """Let the C library keep what fetches free: given back and taken again it costs more than all of decoding."""
+    with suppress(AttributeError, OSError):
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(MMAP_THRESHOLD, KEPT_BYTES // 2)
+        mallopt(TRIM_THRESHOLD, KEPT_BYTES)
 
 
 class Whole:
@@ -131,6 +147,7 @@ class BatchConsumer:
         heartbeat_ms: int = HEARTBEAT_MS,
         rebalance_ms: int = REBALANCE_MS,
     ) -> None:
+        keep_buffers()
         self.connection = connection
         self._consumer = _Consumer(
             **connection.common(client_id),

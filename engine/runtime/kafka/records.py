@@ -34,7 +34,7 @@ from engine.runtime.kafka.batches import (
     UPTO,
 )
 
-PIECE_BYTES: Final = 64 << 20
+PIECE_BYTES: Final = 32 << 20
 """A batch that grows over this is refused."""
 BYTES_A_RECORD: Final = 32
 """Of the columns."""
@@ -231,42 +231,46 @@ def _check_times(raw: RawFetch, table: Int64) -> None:
 def _unpacked(raw: RawFetch, view: Bytes, table: Int64, first: int, limit: int) -> tuple[Bytes, int]:
     """Lay the records of batches from `first` on back to back, as many as fit; `FROM` and `UPTO` then say where.
 
-    The buffer is memory of the limit's size, of which only what is written is ever given by the system.
+    The buffer is memory of the limit's size, of which the system gives only what is written.
     """
     buffer = np.empty(limit + PADDING_BYTES, np.uint8)
     used, cost = 0, 0
-    for row in range(first, len(table)):
-        size = _unpack(raw, view, table, row, buffer[used : used + max(limit - cost, 0)])
-        more = size + BYTES_A_RECORD * int(table[row, RECORDS])
-        if size < 0 or (cost + more > limit and row > first):
-            if row > first:
-                return buffer[: used + PADDING_BYTES], row
+    spans: list[tuple[int, int]] = []
+    for row, (at, end, attributes, records) in enumerate(
+        table[first:, (FROM, END, ATTRIBUTES, RECORDS)].tolist(), first
+    ):
+        try:
+            size = _unpack(attributes & CODEC, view[at:end], buffer[used : used + max(limit - cost, 0)])
+        except cramjam.DecompressionError as error:
+            raise _damaged(raw, table, row, f"cannot be uncompressed: {error}") from None
+        cost += size + BYTES_A_RECORD * records
+        if size < 0 or (spans and cost > limit):
+            if spans:
+                break
             raise _damaged(raw, table, row, f"grows over {limit} bytes when it is uncompressed")
-        if int(table[row, RECORDS]) * SMALLEST_RECORD_BYTES > size:
+        if records * SMALLEST_RECORD_BYTES > size:
             raise _miscounted(raw, table, row)
-        table[row, FROM], table[row, UPTO] = used, used + size
-        used, cost = used + size, cost + more
-    return buffer[: used + PADDING_BYTES], len(table)
+        spans.append((used, used + size))
+        used += size
+    table[first : first + len(spans), (FROM, UPTO)] = spans
+    return buffer[: used + PADDING_BYTES], first + len(spans)
 
 
-def _unpack(raw: RawFetch, view: Bytes, table: Int64, row: int, into: Bytes) -> int:
+def _unpack(codec: int, packed: Bytes, into: Bytes) -> int:
     """Write the records of one batch uncompressed, and return their size; -1 where there is no room."""
-    packed = view[table[row, POSITION] + HEADER_BYTES : table[row, END]]
-    codec = int(table[row, ATTRIBUTES] & CODEC)
     if codec == 0:
         if len(packed) > len(into):
             return -1
         into[: len(packed)] = packed
         return len(packed)
-    unpack = CODECS.get(codec)
-    if unpack is None:
-        raise _damaged(raw, table, row, f"is compressed in a way that Kafka does not know ({codec})")
+    if codec not in CODECS:
+        raise cramjam.DecompressionError(f"Kafka knows no codec {codec}")
     try:
-        return unpack(packed, into)
+        return CODECS[codec](packed, into)
     except cramjam.DecompressionError as error:
         if "write whole buffer" in str(error):
             return -1
-        raise _damaged(raw, table, row, f"cannot be uncompressed: {error}") from None
+        raise
 
 
 def _unsnap(packed: Bytes, into: Bytes) -> int:
