@@ -26,7 +26,7 @@ from engine.runtime.config import Config, duration_ms, size_bytes
 from engine.runtime.crashpoints import CrashPoint, crash_point
 from engine.runtime.errors import ConfigFault, RuntimeFault, TryAgain
 from engine.runtime.gaps import Gap
-from engine.runtime.kafka import judging
+from engine.runtime.kafka import means
 from engine.runtime.kafka.accepted import accepted
 from engine.runtime.kafka.agents import Agents
 from engine.runtime.kafka.asking import Asked
@@ -52,7 +52,7 @@ STUCK_S = 60.0
 _log = logging.getLogger(__name__)
 
 
-class Observer(judging.Observer, Protocol):
+class Observer(means.Observer, Protocol):
     """Who counts what the worker does."""
 
     def applied(self, records: Sequence[AlertRecord], applied: Applied, seconds: float) -> None:
@@ -160,7 +160,7 @@ class Worker:
             self._observer,
             name=self.name,
             group=self._group,
-            limits=judging.Limits(
+            limits=means.Limits(
                 checkpoint_s=duration_ms(config.checkpoint_every) / 1000,
                 waiting_bytes=size_bytes(config.waiting_size),
                 player=self._player,
