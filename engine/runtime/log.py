@@ -23,6 +23,7 @@ class Stream(StrEnum):
     READINGS = "city.readings"
     ALERTS = "city.alerts"
     CASES = "city.cases"
+    COMMANDS = "city.commands"
     SENSORS = "city.sensors"
     SHADOW = "city.shadow"
     QUARANTINE = "city.quarantine"

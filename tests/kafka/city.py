@@ -10,8 +10,8 @@
         assert city.changes() == city.expected()
         assert city.recomputed() == []
 
-On the machine's clock (`log_time="commit"`) the workers write the ticks; on a player's clock ("record") `feed` brings the
-log time of each reading, and `tick` writes them. Everything that waits has a deadline and says what it waited for.
+On the machine's clock (`log_time="commit"`) the workers write the ticks; on a player's clock ("record") `feed` brings
+the log time of each reading, and `tick` writes them. Everything that waits has a deadline and says what it waited for.
 """
 
 from __future__ import annotations
@@ -272,7 +272,7 @@ class City:
         return {"sensor": sensor, "kind": kind, "t": t_ms if t_ms is not None else now_ms(), "v": value, **more}
 
     def feed(self, readings: Iterable[dict[str, Any]]) -> None:
-        """Append readings, each to the home partition of its sensor, durable on return; `log_t` is the player's time."""
+        """Append readings, each to the home partition of its sensor; `log_t` is the player's time."""
         rows = []
         for reading in readings:
             said = dict(reading)

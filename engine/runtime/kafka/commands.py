@@ -28,9 +28,9 @@ from engine.runtime.kafka.asking import Asked
 from engine.runtime.kafka.cursors import cursor_of, keep_cursor
 from engine.runtime.kafka.places import Bookmark, Verdict, place
 from engine.runtime.kafka.sending import Record, Sender
+from engine.runtime.log import Stream
 from engine.runtime.raw import raw_text
 
-COMMANDS = "city.commands"
 TRIES = 5
 RECORD_TRIES = 30
 LONGEST_PAUSE_S = 10.0
@@ -151,7 +151,7 @@ class Commands:
         asked = self._asked(partition)
         start, end = await asked.bounds()
         gaps = await self._in_thread(self._gaps)
-        found = place(COMMANDS, partition, start if kept is None else kept, start, end, gaps)
+        found = place(Stream.COMMANDS, partition, start if kept is None else kept, start, end, gaps)
         self._tell_refusal(partition, found.refusal)
         if found.refusal:
             return False
@@ -216,7 +216,7 @@ class Commands:
         )
 
     async def _set_aside(self, partition: int, offset: int, reason: str, detail: str, value: bytes) -> None:
-        said = {"reason": reason, "detail": detail, "topic": COMMANDS, "partition": partition}
+        said = {"reason": reason, "detail": detail, "topic": Stream.COMMANDS, "partition": partition}
         row = orjson.dumps(said | {"offset": offset, "index": 0} | raw_text(value))
         _log.warning("%s/%d: offset %d goes to quarantine: %s: %s", self._topic, partition, offset, reason, detail)
         for number in range(RECORD_TRIES):
