@@ -15,6 +15,7 @@ from numba import njit
 
 from bench.readings import BEGIN_MS, CHUNK, JITTER_MS, MINUTE_MS, ODD_PER_MILLE, Chunk, Texts, chunks
 from bench.town import SENSORS, Town
+from engine.detect.batch import PADDING_BYTES
 from rules.partition import home_partition
 
 PARTITIONS = 4
@@ -52,29 +53,31 @@ class Stream:
 
     def batches(self) -> Iterator[Batch]:
         """Write everything; a batch holds `records_per_batch` but for the last of each partition in a chunk."""
-        home = np.array([home_partition(sensor, PARTITIONS) for sensor in self.town.ids])
         keys = Texts.of([*(sensor.encode() for sensor in self.town.ids), b""])
+        for lines in self.lines():
+            for partition in range(PARTITIONS):
+                yield from self._of(lines.of_partition(partition), partition, keys)
+
+    def lines(self) -> Iterator[Lines]:
+        """Give all records in log order, a chunk at a time."""
+        home = np.array([home_partition(sensor, PARTITIONS) for sensor in self.town.ids])
         plan = b'{"kind":"plan","digest":"%s","t":%d}' % (self.plan.encode(), BEGIN_MS - MINUTE_MS)
         for chunk in chunks(self.town, self.readings, self.seed, self.odd_per_mille):
-            ticks = [_tick(int(number)) for number in chunk.number if number % SENSORS == 0]
+            controls = [_tick(int(number)) for number in chunk.number if number % SENSORS == 0]
             if chunk.number[0] == 0:
-                ticks.insert(0, (-1, BEGIN_MS - MINUTE_MS, plan))
+                controls.insert(0, (0, BEGIN_MS - MINUTE_MS, plan))
             last = int(chunk.number[-1])
             if last == self.readings - 1:
-                ticks.append((last, log_time(last) + MINUTE_MS, _tick(last + SENSORS)[2]))
-            lines = _Lines.of(chunk, home, ticks)
-            for partition in range(PARTITIONS):
-                yield from self._of(partition, lines, keys)
+                controls.append((last + 1, *_tick(last + SENSORS)[1:]))
+            yield Lines.of(chunk, home, controls)
 
-    def _of(self, partition: int, lines: _Lines, keys: Texts) -> Iterator[Batch]:
-        row = np.flatnonzero((lines.partition == partition) | (lines.partition < 0))
-        start, end, key, log_t = lines.start[row], lines.end[row], lines.key[row], lines.log_t[row]
-        for first in range(0, len(row), self.records_per_batch):
-            after = min(first + self.records_per_batch, len(row))
-            out = np.empty(int((end[first:after] - start[first:after]).sum()) + (after - first) * 100, np.uint8)
-            used = _records(lines.text, start[first:after], end[first:after], keys, key[first:after],
-                            log_t[first:after], out)  # fmt: skip
-            yield Batch(partition, after - first, self._framed(out[:used].data, log_t[first:after]))
+    def _of(self, lines: Lines, partition: int, keys: Texts) -> Iterator[Batch]:
+        for first in range(0, len(lines.start), self.records_per_batch):
+            part = slice(first, first + self.records_per_batch)
+            start, end, log_t = lines.start[part], lines.end[part], lines.log_t[part]
+            out = np.empty(int((end - start).sum()) + len(start) * 100, np.uint8)
+            used = _records(lines.text, start, end, keys, lines.key[part], log_t, out)
+            yield Batch(partition, len(start), self._framed(out[:used].data, log_t))
 
     def _framed(self, records: memoryview, log_t: Int64) -> bytes:
         body = _lz4(records) if self.lz4 else bytes(records)
@@ -102,8 +105,8 @@ def _tick(number: int) -> tuple[int, int, bytes]:
     return number, t, b'{"kind":"tick","t":%d}' % t
 
 
-class _Lines(NamedTuple):
-    """Records of a chunk in log order: where each is in `text`, whose key, which partition (-1: all) and log time."""
+class Lines(NamedTuple):
+    """Records in log order: where each is in `text`, whose key, which partition (-1: each) and log time."""
 
     text: Bytes
     start: Int64
@@ -113,24 +116,28 @@ class _Lines(NamedTuple):
     log_t: Int64
 
     @classmethod
-    def of(cls, chunk: Chunk, home: Int64, controls: list[tuple[int, int, bytes]]) -> _Lines:
+    def of(cls, chunk: Chunk, home: Int64, controls: list[tuple[int, int, bytes]]) -> Lines:
+        """Put control records (before which reading, log time, text) among the readings of a chunk."""
         readings = np.frombuffer(chunk.text, np.uint8)
         end = np.flatnonzero(readings == 10)
         start = np.concatenate(([0], end[:-1] + 1))
         log_t = BEGIN_MS + chunk.number * MINUTE_MS // SENSORS + LAG_MS
         texts = Texts.of([text for _, _, text in controls])
-        before = np.array([max(row - int(chunk.number[0]), 0) for row, _, _ in controls], np.int64)
-        if controls and controls[-1][0] == int(chunk.number[-1]):
-            before[-1] += 1
+        before = np.array([row - int(chunk.number[0]) for row, _, _ in controls], np.int64)
         at = len(readings)
         return cls(
-            np.concatenate((readings, texts.heap)),
+            np.concatenate((readings, texts.heap, np.zeros(PADDING_BYTES, np.uint8))),
             np.insert(start, before, texts.start[:-1] + at),
             np.insert(end, before, texts.start[1:] + at),
             np.insert(chunk.sensor, before, _CONTROL),
             np.insert(home[chunk.sensor], before, -1),
             np.insert(log_t, before, [t for _, t, _ in controls]),
         )
+
+    def of_partition(self, partition: int) -> Lines:
+        """Return those of one partition."""
+        row = np.flatnonzero((self.partition == partition) | (self.partition < 0))
+        return Lines(self.text, *(column[row] for column in self[1:]))
 
 
 @njit(cache=True)
@@ -156,9 +163,7 @@ def _size(value: int) -> int:
 
 
 @njit(cache=True)
-def _records(
-    text: Bytes, start: Int64, end: Int64, keys: Texts, key: Int64, log_t: Int64, out: Bytes
-) -> int:
+def _records(text: Bytes, start: Int64, end: Int64, keys: Texts, key: Int64, log_t: Int64, out: Bytes) -> int:
     """Write the records of one batch, and return how many bytes they are."""
     at = 0
     for row in range(len(start)):

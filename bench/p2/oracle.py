@@ -1,4 +1,4 @@
-"""What must come out: the changes of `tongguan detect` over the same readings, and whether a contender's equal them."""
+"""What must come out: what detect says of the same records, offline, and whether a contender's changes equal it."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
+import numpy as np
 
 from bench.p2.batches import PARTITIONS, Stream
 from bench.p2.job import Said
 from bench.p2.run import Progress
 from bench.p2.topics import Told
-from bench.readings import BEGIN_MS, chunks
+from bench.readings import BEGIN_MS
 from engine.detect.batch import RecordBatch
 from engine.detect.changes import Change
 from engine.detect.detector import Detector
@@ -72,12 +73,14 @@ def oracle(stream: Stream, plan: Plan, cache: Path, say: Callable[[str], None]) 
 
 
 def _expected(stream: Stream, plan: Plan) -> Iterable[Said]:
-    detector = Detector(offline_plan=plan, marks=False)
-    line = 1
-    for chunk in chunks(stream.town, stream.readings, stream.seed, stream.odd_per_mille):
-        out = detector.step(RecordBatch.from_lines(bytes(chunk.text), first_line=line))
-        line += len(chunk.sensor)
-        for item in out.items:
-            assert isinstance(item, Change)
-            yield Said(item.sensor, item.kind, item.change, item.level, item.previous, item.t, item.since,
-                       item.value, item.lon, item.lat)  # fmt: skip
+    detectors = [Detector({plan.digest: plan}, partition=number, marks=False) for number in range(PARTITIONS)]
+    offset = [0] * PARTITIONS
+    for lines in stream.lines():
+        for number, detector in enumerate(detectors):
+            own = lines.of_partition(number)
+            offsets = np.arange(offset[number], offset[number] + len(own.start))
+            offset[number] += len(own.start)
+            for item in detector.step(RecordBatch(own.text, own.start, own.end, offsets, own.log_t)).items:
+                assert isinstance(item, Change)
+                yield Said(item.sensor, item.kind, item.change, item.level, item.previous, item.t, item.since,
+                           item.value, item.lon, item.lat)  # fmt: skip

@@ -11,7 +11,7 @@ from itertools import pairwise
 import numpy as np
 
 from bench.p2 import topics
-from bench.p2.batches import PARTITIONS
+from bench.p2.batches import PARTITIONS, Stream
 from bench.p2.processes import Tree, cpu_s
 from bench.p2.topics import Told
 from bench.readings import BEGIN_MS, MINUTE_MS
@@ -21,7 +21,7 @@ from rules.partition import home_partition
 SAMPLE_S = 0.25
 FIRST_OUTPUT_S = 120.0
 """After so long without a first change a contender is given up."""
-STILL_S = 6.0
+STILL_S = 10.0
 """Without a further change for so long it has come to the end of the topic, or to its own."""
 WARM_FROM = 0.2
 
@@ -86,20 +86,16 @@ async def watch(tree: Tree, broker: str, output: str, seconds: float, beside: se
 class Progress:
     """How many readings had been judged when, by the latest change of each partition."""
 
-    def __init__(self, changes: list[Told], readings: int) -> None:
+    def __init__(self, changes: list[Told], stream: Stream) -> None:
         """Take the changes as the output topic has them. A sensor speaks once a minute, so that `t` says how far."""
-        home: dict[str, int] = {}
-        speakers = np.bincount([home_partition(f"gas-methane-{n:06d}", PARTITIONS) for n in range(SENSORS)])
-        share = speakers / SENSORS
+        home = {sensor: home_partition(sensor, PARTITIONS) for sensor in stream.town.ids}
+        share = np.bincount(list(home.values())) / SENSORS
         upto = [0.0] * PARTITIONS
         self.at_ms: list[int] = []
         self.judged: list[float] = []
         for told in changes:
-            sensor = told.said.sensor
-            partition = home.get(sensor)
-            if partition is None:
-                partition = home[sensor] = home_partition(sensor, PARTITIONS)
-            number = min((told.said.t - BEGIN_MS) * SENSORS / MINUTE_MS, readings)
+            partition = home[told.said.sensor]
+            number = min((told.said.t - BEGIN_MS) * SENSORS / MINUTE_MS, stream.readings)
             if number > upto[partition]:
                 upto[partition] = number
             self.at_ms.append(max(told.at_ms, self.at_ms[-1] if self.at_ms else 0))

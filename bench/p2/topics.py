@@ -21,7 +21,6 @@ from bench.p2.job import Said
 
 FORMAT = 1
 """Raised when the same stream gives other records."""
-READINGS_CONFIG = {"retention.ms": "-1", "message.timestamp.type": "CreateTime", "segment.bytes": str(256 << 20)}
 OUTPUT_CONFIG = {"retention.ms": "-1", "message.timestamp.type": "LogAppendTime"}
 ON_THE_WAY = 8
 """Batches of a partition that wait for their acknowledgement while filling."""
@@ -61,9 +60,21 @@ async def _until(admin: AIOKafkaAdminClient, name: str, *, there: bool, seconds:
         await asyncio.sleep(0.05)
 
 
-async def fill(broker: str, name: str, stream: Stream) -> None:
+async def clear(broker: str, keep: set[str]) -> None:
+    """Delete all topics but those to keep and Kafka's own."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=broker)
+    await admin.start()
+    try:
+        old = [name for name in await admin.list_topics() if name not in keep and not name.startswith("__")]
+        if old:
+            await admin.delete_topics(old)
+    finally:
+        await admin.close()
+
+
+async def fill(broker: str, name: str, stream: Stream, config: dict[str, str]) -> None:
     """Write a stream's readings into a topic made for them."""
-    await create(broker, name, PARTITIONS, READINGS_CONFIG)
+    await create(broker, name, PARTITIONS, config)
     producer = AIOKafkaProducer(bootstrap_servers=broker, acks="all", linger_ms=0)
     await producer.start()
     try:
@@ -96,6 +107,10 @@ class Kept:
 
     def has(self, name: str, stream: Stream) -> bool:
         return bool(self._read().get(name) == _named(stream))
+
+    def names(self) -> set[str]:
+        """Return the topics that are filled."""
+        return set(self._read())
 
     def note(self, name: str, stream: Stream) -> None:
         self.path.write_text(json.dumps({**self._read(), name: _named(stream)}))
