@@ -29,13 +29,14 @@ from pathlib import Path
 from typing import Any, Self
 
 import httpx
+import msgspec
 from aiokafka import TopicPartition
 from sqlalchemy import func, select, text
 
 from engine.casework import schema
 from engine.casework.log_schema import checkpoint_head, destination
 from engine.casework.plans import StoredPlans
-from engine.casework.replay import Difference, verify
+from engine.casework.replay import recompute_and_compare
 from engine.casework.service import AlertRecord, Settings
 from engine.detect.batch import RecordBatch
 from engine.detect.changes import encode
@@ -165,9 +166,19 @@ class City:
         self.topics: Topics = self.broker.create_topics(self.config)
         self.write_rules()
         self.write_registry(("GM-1", "GM-2", "GM-3", "GM-4"), ("DL-1", "DL-2", "DL-3", "DL-4"))
-        self.settings_file = self.folder / "tongguan.toml"
+        self._write_settings()
+
+    def use(self, database: Database) -> None:
+        """Go on with another database: that of a backup."""
+        self.database = database
+        self.config = msgspec.structs.replace(self.config, database=database.url)
+        self._write_settings()
+
+    def _write_settings(self) -> None:
         given = {**{name: getattr(self.config, name) for name in self._given()}, **self.settings}
-        self.settings_file.write_text("\n".join(f"{name} = {json.dumps(value)}" for name, value in given.items()))
+        (self.folder / "tongguan.toml").write_text(
+            "\n".join(f"{name} = {json.dumps(value)}" for name, value in given.items())
+        )
 
     @staticmethod
     def _given() -> tuple[str, ...]:
@@ -368,17 +379,19 @@ class City:
         with self.database.store.read() as db:
             return [dict(row._mapping) for row in db.execute(select(schema.cases).order_by(schema.cases.c.id))]
 
+    def quarantined(self) -> int:
+        """Return how many records of city.alerts casework could not process."""
+        with self.database.store.read() as db:
+            return int(db.execute(select(func.count()).select_from(schema.quarantine)).scalar_one())
+
     def alert_records(self) -> list[AlertRecord]:
         """Return city.alerts as casework gets it."""
         return [AlertRecord(row.offset, row.value, row.t_ms) for row in self.records(self.topics.alerts)]
 
-    def recomputed(self) -> list[Difference]:
+    def recomputed(self) -> list[str]:
         """Run the alerts log and people's moves through an empty store; return in what the result differs."""
-        store = self.database.store
         settings = Settings(partitions=self.partitions, first_offset=0)
-        cursor = self.cursor()
-        records = [record for record in self.alert_records() if record.offset <= cursor]
-        return verify(store, records, StoredPlans(store), settings, self.folder)
+        return recompute_and_compare(self.database.store, self.alert_records(), settings)
 
     # ---- waiting
 
