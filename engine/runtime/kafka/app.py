@@ -19,6 +19,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
+from aiokafka import TopicPartition
 from aiokafka import errors as kafka_errors
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from faust.app.base import App as FaustApp
@@ -52,8 +53,9 @@ class _Thread(driver.AIOKafkaConsumerThread):
 
     async def _commit(self, offsets: Mapping[Any, int]) -> bool:
         consumer = self._ensure_consumer()
+        ours = {TopicPartition(tp.topic, tp.partition): at for tp, at in offsets.items()}
         try:
-            await consumer.commit({tp: at for tp, at in offsets.items() if tp in consumer.assignment()})
+            await consumer.commit({tp: at for tp, at in ours.items() if tp in consumer.assignment()})
         except (kafka_errors.KafkaError, OSError) as error:
             _log.debug("offsets for lag tools are not committed now: %s", error)
             return False
