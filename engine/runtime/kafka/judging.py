@@ -45,6 +45,8 @@ class Judging:
         self.partition: Partition | None = None
         self.fetched = -1
         """The next offset wanted from the log; -1: none yet."""
+        self.position: int | None = None
+        """Up to here (not included) records are judged and what was said is in the log; None while it is taken over."""
         self.queued_bytes = 0
         self.skipped = 0
         self.saving = Saving(number, means)
@@ -53,6 +55,7 @@ class Judging:
         """The one that has all that was said since the checkpoint; after a fault of it everything is said anew."""
         self._outer: Refusal | None = None
         self._queue: deque[RawFetch] = deque()
+        self._said: deque[tuple[asyncio.Future[None], int, Step]] = deque()
         self._some = asyncio.Event()
         self._closing = self._again = self._off = self._poison = self._started = False
         self._stepped_at = 0.0
@@ -66,11 +69,6 @@ class Judging:
     def refusal(self) -> Refusal | None:
         """Why the partition stands still, if it does."""
         return self._outer or (self.partition.refusal if self.partition is not None else None)
-
-    @property
-    def position(self) -> int | None:
-        """Return the next offset to judge, None while the partition is being taken over."""
-        return None if self.partition is None else self.partition.position
 
     @property
     def place(self) -> tuple[int, int] | None:
@@ -156,6 +154,8 @@ class Judging:
         self._dismiss_taster()
         self._drop_queue()
         self.partition, self._again, self._off, self.fetched = None, False, False, -1
+        self.position = None
+        self._said.clear()
         while not self._closing and self.partition is None:
             try:
                 await self._open()
@@ -189,7 +189,7 @@ class Judging:
             _log.warning("city.readings/%d: each record is tasted until the next checkpoint", number)
             partition.taster = await means.database(taster, partition, means.plans)
         self._poison = False
-        self.partition, self._outer = partition, None
+        self.partition, self._outer, self.position = partition, None, partition.position
         self._read_on()
 
     def _read_on(self) -> None:
@@ -262,12 +262,17 @@ class Judging:
             return
         await self._pass_over(step.bad)
         self.skipped += step.skipped + len(step.bad)
+        assert self.partition is not None
         done = self._producing.say(step.appends, step.urgent)
-        done.add_done_callback(lambda told: None if told.cancelled() else self._told(step))
+        self._said.append((done, self.partition.position, step))
+        done.add_done_callback(lambda _: self._acknowledged())
         await self._producing.room()
 
-    def _told(self, step: Step) -> None:
-        self._means.observer.detected(step.batch, step.output, step.urgent, step.seconds)
+    def _acknowledged(self) -> None:
+        """Take note of steps, in order, whose words have come into the log."""
+        while self._said and self._said[0][0].done() and not self._said[0][0].cancelled():
+            _, self.position, step = self._said.popleft()
+            self._means.observer.detected(step.batch, step.output, step.urgent, step.seconds)
 
     async def _pass_over(self, found: Sequence[Bad]) -> None:
         """Put records on the skip-list of all workers; they go to quarantine with what else the step said."""
@@ -288,6 +293,7 @@ class Judging:
             with suppress(StoreAway):
                 gaps = await self._means.database(self._means.checkpoints.gaps, self.number)
                 if partition.accept(gaps):
+                    self.position = partition.position
                     _log.warning("city.readings/%d goes on at %d, as accepted", self.number, partition.position)
                     await self._look_again(partition)
         elif refusal.reason is Reason.LOG_TIME:

@@ -40,6 +40,7 @@ LOOK_S = 5.0
 COMMIT_S = 1.0
 TRIES = 3
 RETRY_S = 1.0
+REBUILD_S = 0.1
 HAND_OVER_S = 10.0
 REVOKE_S = 2.0
 REPLAY_S = 0.5
@@ -246,10 +247,11 @@ class Telemetry(ConsumerRebalanceListener):  # type: ignore[misc]
     async def _fetching(self) -> None:
         while True:
             await self._room.wait()
-            consumer = self._consumer
-            assert consumer is not None
+            if self._consumer is None:  # it is being made anew
+                await asyncio.sleep(REBUILD_S)
+                continue
             try:
-                found = await consumer.fetch(timeout_ms=FETCH_MS)
+                found = await self._consumer.fetch(timeout_ms=FETCH_MS)
             except OffLog as error:
                 for _, number in error.positions:
                     if number in self._judging:
