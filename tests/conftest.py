@@ -21,8 +21,9 @@ from tests.parts import postgres
 from tests.parts.broker import broker
 from tests.parts.mqtt import mosquitto
 from tests.parts.postgres import database, postgres_pair, postgres_server
+from tests.parts.secure_broker import secure_broker
 
-__all__ = ["broker", "database", "mosquitto", "postgres_pair", "postgres_server"]
+__all__ = ["broker", "database", "mosquitto", "postgres_pair", "postgres_server", "secure_broker"]
 
 PARTS = {
     "amtool": "Alertmanager's routes, by its own tool",

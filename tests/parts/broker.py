@@ -114,18 +114,22 @@ def _script(environment: dict[str, str], *arguments: str, stdin: str | None = No
     return done.stdout.strip()
 
 
-def started(settings: str = "", *, environment: dict[str, str] | None = None) -> Iterator[Broker]:
-    """Start a broker of our own with further settings of Kafka's, and end it."""
+def started(settings: str = "") -> Iterator[Broker]:
+    """Start a broker of our own with further settings of Kafka's, and end it.
+
+    In the settings PORT and CONTROLLER_PORT stand for its ports.
+    """
     folder = Path(tempfile.mkdtemp(prefix="tongguan-broker-"))
     port, controller = free_ports(2)
-    environment = (environment or {}) | {
+    environment = {
         "BROKER_DIR": str(folder / "broker"),
         "BROKER_PORT": str(port),
         "BROKER_CONTROLLER_PORT": str(controller),
         "BROKER_JVM": "-Xms128m -Xmx512m",
     }
     if settings:
-        (folder / "more.properties").write_text(settings)
+        text = settings.replace("CONTROLLER_PORT", str(controller)).replace("PORT", str(port))
+        (folder / "more.properties").write_text(text)
         environment["BROKER_CONFIG"] = str(folder / "more.properties")
     try:
         yield Broker(_script(environment, "start"), folder, environment)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 import ssl
 from collections.abc import AsyncIterator
@@ -89,6 +90,7 @@ class Connection:
         if self.security.endswith("ssl"):
             said["ssl_context"] = self.ssl_context()
         if self.security.startswith("sasl"):
+            logging.getLogger("aiokafka.conn").addFilter(_untold)
             said |= {
                 "sasl_mechanism": self.mechanism,
                 "sasl_plain_username": self.user,
@@ -181,7 +183,10 @@ class Connection:
             )
         if isinstance(error, _REFUSALS):
             return BrokerRefused(f"{where}: {error}")
-        hint = "" if self.security.endswith("ssl") else "; if it runs, does it want TLS (kafka_security)?"
+        hint = ""
+        if isinstance(error, kafka_errors.KafkaConnectionError | ConnectionResetError | BrokenPipeError | EOFError):
+            wants = "TLS there (kafka_security), and want a certificate of ours (kafka_cert)"
+            hint = f"; if it runs, does it speak {wants if self.security.endswith('ssl') else 'TLS (kafka_security)'}?"
         return BrokerAway(f"{where}: no answer ({_said(error)}){hint}")
 
     def common(self, client_id: str) -> dict[str, Any]:
@@ -237,6 +242,13 @@ def consuming(isolation: str) -> dict[str, Any]:
         "consumer_timeout_ms": 200,
         "exclude_internal_topics": True,
     }
+
+
+def _untold(record: logging.LogRecord) -> bool:
+    """Leave out what the library would log of each request at DEBUG where that is a password."""
+    return record.levelno > logging.DEBUG or not any(
+        type(part).__name__.startswith("Sasl") for part in record.args or ()
+    )
 
 
 def _said(error: BaseException) -> str:

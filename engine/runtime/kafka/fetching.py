@@ -21,7 +21,7 @@ from aiokafka import errors as kafka_errors
 from aiokafka.consumer import fetcher as fetcher_module
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 
-from engine.runtime.errors import OffLog
+from engine.runtime.errors import BrokerRefused, OffLog
 from engine.runtime.kafka.client import Connection, consuming
 from engine.runtime.kafka.records import RawFetch, position_behind
 
@@ -243,14 +243,24 @@ async def _done(answer: Any) -> None:
 
 async def end_offsets(connection: Connection, partitions: Iterable[Partition]) -> dict[Partition, int]:
     """Return the ends of partitions as seen on a connection of its own: what a watchdog believes."""
-    async with connection.opened(connection.consumer(client_id="tongguan-ends")) as consumer:
-        return await _offsets(connection, consumer.end_offsets, partitions)
+    return await _asked(connection, list(partitions), "end_offsets")
 
 
 async def begin_offsets(connection: Connection, partitions: Iterable[Partition]) -> dict[Partition, int]:
     """Return the first offset that each partition keeps, on a connection of its own."""
+    return await _asked(connection, list(partitions), "beginning_offsets")
+
+
+async def _asked(connection: Connection, partitions: list[Partition], what: str) -> dict[Partition, int]:
     async with connection.opened(connection.consumer(client_id="tongguan-ends")) as consumer:
-        return await _offsets(connection, consumer.beginning_offsets, partitions)
+        # of a topic that is not there the library would ask until its time is up
+        strange = {partition.topic for partition in partitions} - await consumer.topics()
+        if strange:
+            raise BrokerRefused(
+                f"broker {connection.bootstrap}: no topic {', '.join(sorted(strange))}, or no right to see it "
+                "(authorization); `tongguan topics create` makes topics"
+            )
+        return await _offsets(connection, getattr(consumer, what), partitions)
 
 
 async def _offsets(connection: Connection, ask: Any, partitions: Iterable[Partition]) -> dict[Partition, int]:
