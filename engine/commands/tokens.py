@@ -44,6 +44,9 @@ def create(
     area: Annotated[str, typer.Option(help="Leading digits of grid codes; the whole city if not given.")] = "",
     department: Annotated[str | None, typer.Option(help="A department; any if not given.")] = None,
     expires: Annotated[str | None, typer.Option(help="How long it is good: 12h, 90d; for ever if not given.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Write it to a new file instead; nothing is done where there is one.")
+    ] = None,
     data: Data = None,
     database: Database = None,
 ) -> None:
@@ -51,13 +54,29 @@ def create(
 
     Example: tongguan token create --name "排水处 李工" --role handler --department drainage --expires 90d
     """
-    with _store(data, database) as store:
+    if out is not None and out.exists():
+        typer.echo(f"{out}: there is one already")
+        return
+    with _store(data, database) as store, _written(out) as write:
         now = _now_ms()
         until = now + _duration(expires) if expires else None
-        secret = create_token(
-            store, name=name, role=role, area=area, department=department, expires_t=until, now_ms=now
-        )
-    typer.echo(secret)
+        write(create_token(store, name=name, role=role, area=area, department=department, expires_t=until, now_ms=now))
+
+
+@contextmanager
+def _written(out: Path | None) -> Iterator[Callable[[str], object]]:
+    """Give what takes the token: the terminal, or a new file for owner and group, gone again if no token is made."""
+    if out is None:
+        yield typer.echo
+        return
+    file = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640)
+    try:
+        yield lambda secret: os.write(file, secret.encode())
+    except BaseException:
+        out.unlink()
+        raise
+    finally:
+        os.close(file)
 
 
 @app.command("list")
