@@ -46,7 +46,7 @@ def _measure(chosen: argparse.Namespace, results: Results) -> None:
     job = peers_job(f"{tag}peers", "1,000 records a batch, lz4", chosen.readings)
     others = [OTHERS[name](chosen.other_readings) for name in chosen.cases]
     with broker(CACHE / "broker") as address, database() as server:
-        bench = Bench(address, server, topics.Kept(CACHE / "broker/topics.json"), chosen.seconds, _say)
+        bench = Bench(address, server, topics.Kept(CACHE / "broker/topics.json"), chosen.seconds, chosen.stages, _say)
         for case in (job, *others):
             bench.fill(case)
             bench.expect(case)
@@ -74,6 +74,7 @@ def _options() -> argparse.Namespace:
     options.add_argument("--rounds", type=int)
     options.add_argument("--only", nargs="*", default=EVERYONE, choices=EVERYONE)
     options.add_argument("--cases", nargs="*", default=tuple(OTHERS), choices=tuple(OTHERS))
+    options.add_argument("--stages", action="store_true", help="say where our CPU goes; slows it down")
     options.add_argument("--report", action="store_true", help="write the report of the last run again")
     chosen = options.parse_args()
     full = {"readings": READINGS, "other_readings": OTHER_READINGS, "seconds": SECONDS, "rounds": ROUNDS}

@@ -89,9 +89,9 @@ PEERS_RUN = (
 """In the order of the first round."""
 
 
-def own(env: dict[str, str]) -> Command:
-    """Return how our telemetry service is started."""
-    return Command((sys.executable, "-m", "bench.p2.own"), ROOT, env)
+def own(env: dict[str, str], *, stages: bool = False) -> Command:
+    """Return how our telemetry service is started; with `stages` it says at its end where its CPU went."""
+    return Command((sys.executable, "-m", f"bench.p2.{'stages' if stages else 'own'}"), ROOT, env)
 
 
 def prepare(names: set[str], say: Callable[[str], None]) -> None:

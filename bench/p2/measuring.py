@@ -31,6 +31,7 @@ class Bench:
     database: Database
     kept: topics.Kept
     seconds: float
+    stages: bool
     say: Callable[[str], None]
     _oracles: dict[str, Oracle] = field(default_factory=dict)
     _runs: int = 0
@@ -64,7 +65,7 @@ class Bench:
             "TONGGUAN_GROUP": f"{case.prefix}{OURS}-{self._number()}",
         }
         asyncio.run(self._fresh([topic for topic in self._topics(case) if topic.name != Topics(case.prefix).readings]))
-        return asyncio.run(self._run(OURS, Tree(own(env), self._log(OURS)), Topics(case.prefix).alerts, case))
+        return asyncio.run(self._run(OURS, Tree(own(env, stages=self.stages), self._log(OURS)), Topics(case.prefix).alerts, case))
 
     def peer(self, peer: Contender, case: Case) -> Run:
         """Run a peer on a case of the peers' job: a new output topic, a new group, an empty state."""
@@ -107,6 +108,8 @@ class Bench:
         with tree:
             samples = await watch(tree, self.broker, output, self.seconds, {self.database.pid})
             code = tree.ended()
+        if name == OURS and self.stages:
+            self.say(tree.log.read_text())
         told = await topics.told(self.broker, output)
         if not told:
             return Run(NOTHING, NOTHING, 0, f"no changes; see {tree.log.name} ({code=})")

@@ -19,7 +19,7 @@ from engine.commands.counting import Counted
 from engine.commands.worker import log_to_stderr
 from engine.runtime.config import Config, duration_ms, load, size_bytes
 from engine.runtime.kafka.client import Connection
-from engine.runtime.kafka.judging import Limits
+from engine.runtime.kafka.means import Limits
 from engine.runtime.kafka.plans import DatabasePlans
 from engine.runtime.kafka.telemetry import Telemetry
 from engine.runtime.kafka.topics import Topics
