@@ -47,6 +47,7 @@ class Registry:
         if len(self._index) != len(self.rows):
             raise ValueError("two rows of a registry name one sensor and kind")
         self._home: dict[str, str] = {}
+        self._homes: dict[int, npt.NDArray[np.int32]] = {}
         for row in self.rows:
             if row.gateway:
                 self._home.setdefault(row.sensor, row.gateway)
@@ -78,6 +79,13 @@ class Registry:
     def home_key(self, sensor: str) -> str:
         """Return the key under which a sensor's readings are sent: its gateway, else itself."""
         return self._home.get(sensor, sensor)
+
+    def homes(self, partitions: int) -> npt.NDArray[np.int32]:
+        """Return the home partition of each row; kept for the numbers of partitions that were asked for."""
+        if partitions not in self._homes:
+            homes = (self.home_partition(row.sensor, partitions) if partitions > 1 else 0 for row in self.rows)
+            self._homes[partitions] = np.fromiter(homes, np.int32, len(self.rows))
+        return self._homes[partitions]
 
     def home_partition(self, sensor: str, partitions: int) -> int:
         """Return the partition at which a sensor is at home."""

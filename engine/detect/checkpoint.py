@@ -82,6 +82,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     rules: dict[str, RuleSnapshot]
     episodes: list[OpenEpisode]
     values: ValuesSnapshot | None
+    partitions: int = 1
 
 
 def snapshot(state: State) -> bytes:
@@ -102,6 +103,7 @@ def snapshot(state: State) -> bytes:
         last=packed(state.series.last[:count]),
         rules={rule.rule.id: _pack_rule(rule) for rule in state.rules},
         episodes=[OpenEpisode(rule, series, episode) for (rule, series), episode in state.episodes.open.items()],
+        partitions=state.partitions,
         values=None if values is None else ValuesSnapshot(packed(values.kept[:count]), packed(values.v[:count])),
     )
     return msgspec.msgpack.encode(kept)
@@ -111,7 +113,7 @@ def restored(snapshot: Snapshot, plan: Plan) -> State:
     """Build the state of a snapshot again, under the plan that it was taken under."""
     vocabulary = Vocabulary.restore(plan, {name: unpacked(array) for name, array in snapshot.vocabulary.items()})
     state = State(snapshot.partition, plan, vocabulary, Episodes(snapshot.partition, vocabulary))
-    state.cursor, state.released = snapshot.cursor, snapshot.released
+    state.cursor, state.released, state.partitions = snapshot.cursor, snapshot.released, snapshot.partitions
     state.offline, state.awaits_start = snapshot.offline, snapshot.awaits_start
     state.order.watermark, state.order.newest = snapshot.watermark, snapshot.newest
     state.order.waiting = [unpack_rows(rows) for rows in snapshot.waiting]

@@ -46,18 +46,21 @@ class Detector:
         plans: PlanSource | None = None,
         *,
         partition: int = 0,
+        partitions: int = 1,
         offline_plan: Plan | None = None,
         last_values: bool = False,
         marks: bool = True,
     ) -> None:
         """Begin before the first record.
 
-        `offline_plan` is the plan whatever the log says; without it plan records decide. `last_values` are told only if
-        they are wanted, and marks and stills are not without `marks`.
+        `partitions` is how many the log has: absence is told in a sensor's home partition. `offline_plan` is the plan
+        whatever the log says; without it plan records decide. `last_values` are told only if they are wanted, and marks
+        and stills are not without `marks`.
         """
         if (plans is None) == (offline_plan is None):
             raise ValueError("a detector needs a source of plans or one offline plan")
         self.partition = partition
+        self._partitions = partitions
         self._plans = plans
         self._last_values = last_values
         self._marks = marks
@@ -108,7 +111,12 @@ class Detector:
         plan = plans.get(snapshot.plan)
         if plan is None:
             raise PlanMissing(snapshot.plan)
-        self = cls(plans, partition=snapshot.partition, last_values=snapshot.values is not None)
+        self = cls(
+            plans,
+            partition=snapshot.partition,
+            partitions=snapshot.partitions,
+            last_values=snapshot.values is not None,
+        )
         self._state = checkpoint.restored(snapshot, plan)
         self._prepare()
         return self
@@ -173,7 +181,9 @@ class Detector:
         return plan
 
     def _begin(self, plan: Plan, *, offline: bool) -> list[RuleState]:
-        self._state = State.begin(plan, self.partition, offline=offline, last_values=self._last_values)
+        self._state = State.begin(
+            plan, self.partition, self._partitions, offline=offline, last_values=self._last_values
+        )
         self._state.episodes.marks = self._marks
         fresh = self._state.adopt(plan)
         self._prepare()

@@ -25,7 +25,8 @@ class State:
     """State of one partition under the plan in force.
 
     `offline`: the plan is an argument, and plan records switch nothing. `awaits_start`: offline, no record has moved
-    the watermark yet, so that absent rules wait for nobody. `released` counts released readings since the start.
+    the watermark yet, so that absent rules wait for nobody. `released` counts released readings since the start. Of
+    `partitions` in all, a registered sensor is waited for in its home partition only.
     """
 
     partition: int
@@ -40,14 +41,17 @@ class State:
     released: int = 0
     offline: bool = False
     awaits_start: bool = False
+    partitions: int = 1
 
     @staticmethod
-    def begin(plan: Plan, partition: int, *, offline: bool, last_values: bool) -> State:
+    def begin(plan: Plan, partition: int, partitions: int, *, offline: bool, last_values: bool) -> State:
         """Stand before the first record."""
         vocabulary = Vocabulary(plan)
         values = Values() if last_values else None
         episodes = Episodes(partition, vocabulary)
-        return State(partition, plan, vocabulary, episodes, values=values, offline=offline, awaits_start=offline)
+        state = State(partition, plan, vocabulary, episodes, values=values, offline=offline, awaits_start=offline)
+        state.partitions = partitions
+        return state
 
     def adopt(self, plan: Plan) -> list[RuleState]:
         """Put a plan in force; returns the states of rules that are new or changed and so begin anew."""
@@ -69,9 +73,11 @@ class State:
         return fresh
 
     def expect(self, states: Sequence[RuleState], start_ms: int) -> None:
-        """Let absent rules begin to wait for the registered sensors of their kinds."""
+        """Let absent rules begin to wait for the registered sensors of their kinds that are at home here."""
         states = [state for state in states if state.rule.absent_ms is not None]
-        rows = self.plan.registry.rows
+        registry = self.plan.registry
+        here = np.flatnonzero(registry.homes(self.partitions) == self.partition) if self.partitions > 1 else None
+        rows = registry.rows if here is None else [registry.rows[row] for row in here.tolist()]
         if not states or not rows:
             return
         kinds = {name: number for number, name in enumerate(self.vocabulary.kind_names)}

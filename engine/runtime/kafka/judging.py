@@ -72,8 +72,10 @@ class Judging:
 
     @property
     def place(self) -> tuple[int, int] | None:
-        """Return the next offsets to fetch and to judge; None while nothing can move."""
-        if self.partition is None or (self.refusal is not None and self.refusal.blocks):
+        """Return the next offsets to fetch and to judge; None while nothing can move, or slowly with a taster."""
+        if self.partition is None or self.partition.taster is not None:
+            return None
+        if self.refusal is not None and self.refusal.blocks:
             return None
         return self.fetched, self.partition.position
 
@@ -181,7 +183,9 @@ class Judging:
         self._producing = means.producing
         self.saving.begin(kept.head, self._producing)
         start, end = await means.bounds(number)
-        partition = await means.database(restored, number, kept, start, means.checkpoints, means.plans, means.limits)
+        partition = await means.database(
+            restored, number, known, kept, start, means.checkpoints, means.plans, means.limits
+        )
         await means.database(means.checkpoints.starts, number, kept.head.position, again=self._started)
         self._started = True
         look_at_bounds(partition, start, end)

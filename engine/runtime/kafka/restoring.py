@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import logging
 
-from engine.detect.detector import PlanSource
+from engine.casework.errors import StoreAway
+from engine.detect.detector import Detector, PlanSource
 from engine.runtime.checkpoints import newest
 from engine.runtime.kafka import refusals
 from engine.runtime.kafka.checkpoints import Checkpoints, Head, Kept
 from engine.runtime.kafka.means import Limits
 from engine.runtime.kafka.partition import Partition
 from engine.runtime.kafka.poison import Taster
+from rules.plan import Plan
 
 _log = logging.getLogger(__name__)
 
 
 def restored(
-    number: int, kept: Kept, start: int, checkpoints: Checkpoints, plans: PlanSource, limits: Limits
+    number: int,
+    partitions: int,
+    kept: Kept,
+    start: int,
+    checkpoints: Checkpoints,
+    plans: PlanSource,
+    limits: Limits,
 ) -> Partition:
-    """Restore the newest generation that can be used; without any, begin at the log's start.
+    """Restore the newest generation that can be used; without any, begin at the log's start (of `partitions` in all).
 
     What is judged again up to the head was said before. Raises PlanMissing for the plan of the checkpoint.
     """
@@ -35,7 +43,7 @@ def restored(
     return Partition(
         number,
         plans,
-        detector=found[0] if found is not None else None,
+        detector=found[0] if found else Detector(plans, partition=number, partitions=partitions, last_values=True),
         position=position,
         said=head.position,
         fingerprint=head.fingerprint if position == head.position else "",
@@ -66,3 +74,18 @@ def taster(partition: Partition, plans: PlanSource) -> Taster:
     """Return one who stands where the partition stands."""
     snapshot = partition.detector.snapshot() if partition.begun else None
     return Taster(partition.number, snapshot, plans)
+
+
+class CalmPlans:
+    """Plans of a database that may be away: then none is there, and the partition asks again."""
+
+    def __init__(self, plans: PlanSource) -> None:
+        self._plans = plans
+
+    def get(self, digest: str) -> Plan | None:
+        """Return the plan of a digest, None if it cannot be had now."""
+        try:
+            return self._plans.get(digest)
+        except StoreAway as error:
+            _log.warning("plan %s: %s", digest[:12], error)
+            return None

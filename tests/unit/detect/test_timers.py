@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from engine.detect.changes import Change
+from engine.detect.detector import Detector
 from rules.registry import Row
-from tests.unit.detect.streams import PONDING, H, M, S, live, offline, plan_of, reading, tick
+from tests.unit.detect.streams import PONDING, H, M, S, batch_of, live, offline, plan_of, reading, tick
 
 QUIET = PONDING + 'levels: {yellow: {set: ">= 10", for: 30s}}\nquiet: 10m\nclear_for: 1h\n'
 SILENT = """
@@ -112,6 +114,25 @@ def test_live_the_count_begins_at_the_order_time_of_the_plan_record() -> None:
 def test_only_registered_sensors_of_the_kind_are_missed() -> None:
     plan = plan_of(SILENT, registry=[Row("s1", "drain.level")])
     assert offline(plan, [reading(0, 1), tick(H)]).brief == []
+
+
+def test_a_sensor_is_missed_in_its_home_partition_only_also_after_a_checkpoint_and_under_a_later_plan() -> None:
+    names = [f"s{n}" for n in range(1, 9)]
+    first = plan_of(SILENT, registry=[Row(name, "water.level") for name in names[:5]])
+    later = plan_of(SILENT, registry=[Row(name, "water.level") for name in names])
+    plans = {plan.digest: plan for plan in (first, later)}
+    missed: list[str] = []
+    for partition in range(3):
+        detector = Detector(plans, partition=partition, partitions=3)
+        records = [{"kind": "plan", "digest": first.digest, "t": 0}, tick(S)]
+        detector.step(batch_of(records, log_times=[0, S]))
+        detector = Detector.restore(detector.snapshot(), plans)
+        records = [{"kind": "plan", "digest": later.digest, "t": 2 * S}, tick(H)]
+        said = detector.step(batch_of(records, log_times=[2 * S, H])).items
+        here = [change.sensor for change in said if isinstance(change, Change) and change.change == "raised"]
+        assert {later.registry.home_partition(name, 3) for name in here} <= {partition}
+        missed += here
+    assert sorted(missed) == names
 
 
 def test_the_next_sign_of_life_clears_at_its_time_and_both_evidences_are_its_own() -> None:
