@@ -133,7 +133,8 @@ def _values(place: Town, sensor: Int64, minute: Int64, random: np.random.Generat
     bounds = np.array([(*shape.usual, *shape.crossing) for shape in KINDS])[place.kind[sensor]]
     low = np.where(beyond, bounds[:, 2], bounds[:, 0])
     high = np.where(beyond, bounds[:, 3], bounds[:, 1])
-    return low + (random.random(len(sensor)) * (high - low + 1)).astype(np.int64)
+    values: Int64 = low + (random.random(len(sensor)) * (high - low + 1)).astype(np.int64)
+    return values
 
 
 def _odd_texts(place: Town, sensor: Int64, t: Int64, v: Int64, battery: Int64, shape: Int64) -> Texts:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from bench.readings import BEGIN_MS, CHUNK, JITTER_MS, MINUTE_MS, ODD_PER_MILLE, Chunk, Texts, chunks
+from bench.readings import BEGIN_MS, JITTER_MS, MINUTE_MS, ODD_PER_MILLE, Chunk, Texts, chunks
 from bench.town import SENSORS, Town
 from engine.detect.batch import PADDING_BYTES
 from rules.partition import home_partition
@@ -41,7 +41,7 @@ class Batch(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """What is written: `readings` of a town, plan records first, a tick a minute of event time; all fixed by the seed."""
+    """What is written: a town's readings, plan records first, a tick a minute of event time; fixed by the seed."""
 
     town: Town
     readings: int

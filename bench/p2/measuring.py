@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.p2 import topics
+from bench.p2.batches import PARTITIONS
 from bench.p2.cases import Case
 from bench.p2.contenders import CACHE, OURS, Contender, own
 from bench.p2.oracle import Oracle, oracle
@@ -65,7 +66,9 @@ class Bench:
             "TONGGUAN_GROUP": f"{case.prefix}{OURS}-{self._number()}",
         }
         asyncio.run(self._fresh([topic for topic in self._topics(case) if topic.name != Topics(case.prefix).readings]))
-        return asyncio.run(self._run(OURS, Tree(own(env, stages=self.stages), self._log(OURS)), Topics(case.prefix).alerts, case))
+        return asyncio.run(
+            self._run(OURS, Tree(own(env, stages=self.stages), self._log(OURS)), Topics(case.prefix).alerts, case)
+        )
 
     def peer(self, peer: Contender, case: Case) -> Run:
         """Run a peer on a case of the peers' job: a new output topic, a new group, an empty state."""
@@ -95,7 +98,7 @@ class Bench:
         return path
 
     def _topics(self, case: Case) -> tuple[Wanted, ...]:
-        config = Config(topic_prefix=case.prefix, log_time="record", single_node=True, partitions=topics.PARTITIONS)
+        config = Config(topic_prefix=case.prefix, log_time="record", single_node=True, partitions=PARTITIONS)
         return wanted(config, least_ms=0)
 
     async def _fresh(self, outputs: list[Wanted]) -> None:

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import msgspec
 import numpy as np
@@ -22,7 +23,7 @@ from rules.partition import home_partition
 from rules.plan import Plan
 
 SLACK_MS = 300_000
-"""Up to so much event time before its furthest change, or a tenth of its way, all of a contender's changes must be there."""
+"""So much event time before its furthest change, or a tenth of its way, all of a contender's changes must be there."""
 
 Changes = dict[str, list[Said]]
 
@@ -33,29 +34,37 @@ class Oracle:
 
     changes: Changes
 
+    @classmethod
+    def of(cls, said: Iterable[Said]) -> Self:
+        """Take changes in the order of each sensor's."""
+        changes: Changes = defaultdict(list)
+        for one in said:
+            changes[one.sensor].append(one)
+        return cls(dict(changes))
+
     def fault(self, told: list[Told], progress: Progress) -> str | None:
         """Say how an output differs from what must come out; None if it does not."""
         got: Changes = defaultdict(list)
         for one in told:
             got[one.said.sensor].append(one.said)
         for sensor, said in got.items():
-            expected = self.changes.get(sensor, [])[: len(said)]
-            if said != expected:
-                return _difference(sensor, said, expected)
+            right = self.changes.get(sensor, [])[: len(said)]
+            if said != right:
+                return _difference(sensor, said, right)
         upto = [t - min(SLACK_MS, (t - BEGIN_MS) / 10) for t in progress.upto_t]
-        for sensor, expected in self.changes.items():
+        for sensor, right in self.changes.items():
             due = upto[home_partition(sensor, PARTITIONS)]
-            missing = [said for said in expected[len(got.get(sensor, ())) :] if said.t <= due]
+            missing = [said for said in right[len(got.get(sensor, ())) :] if said.t <= due]
             if missing:
                 return f"not told: {missing[0]}"
         return None
 
 
-def _difference(sensor: str, said: list[Said], expected: list[Said]) -> str:
-    for number, (one, other) in enumerate(zip(said, expected, strict=False)):
+def _difference(sensor: str, said: list[Said], right: list[Said]) -> str:
+    for number, (one, other) in enumerate(zip(said, right, strict=False)):
         if one != other:
             return f"change {number} of {sensor} is {one}; must be {other}"
-    return f"{sensor} has {len(said)} changes; must have {len(expected)}, next is {said[len(expected)]}"
+    return f"{sensor} has {len(said)} changes; detect says {len(right)}: {said[-1]}"
 
 
 def oracle(stream: Stream, plan: Plan, cache: Path, say: Callable[[str], None]) -> Oracle:
@@ -64,15 +73,13 @@ def oracle(stream: Stream, plan: Plan, cache: Path, say: Callable[[str], None]) 
     if not kept.exists():
         say(f"expected changes of {stream.readings:,} readings, by detect …")
         partial = kept.with_suffix(".part")
-        partial.write_bytes(msgspec.msgpack.encode(list(_expected(stream, plan))))
+        partial.write_bytes(msgspec.msgpack.encode(list(expected(stream, plan))))
         partial.rename(kept)
-    changes: Changes = defaultdict(list)
-    for said in msgspec.msgpack.decode(kept.read_bytes(), type=list[Said]):
-        changes[said.sensor].append(said)
-    return Oracle(dict(changes))
+    return Oracle.of(msgspec.msgpack.decode(kept.read_bytes(), type=list[Said]))
 
 
-def _expected(stream: Stream, plan: Plan) -> Iterable[Said]:
+def expected(stream: Stream, plan: Plan) -> Iterable[Said]:
+    """Let detect judge a stream's records, a detector a partition."""
     detectors = [Detector({plan.digest: plan}, partition=number, marks=False) for number in range(PARTITIONS)]
     offset = [0] * PARTITIONS
     for lines in stream.lines():

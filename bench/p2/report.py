@@ -23,6 +23,24 @@ PLOT = ROOT / "docs/p2.svg"
 BEGIN, END = "<!-- bench.kafka: begin -->", "<!-- bench.kafka: end -->"
 
 
+FIGURES = ("per CPU-s, whole", "per CPU-s, last 80 %", "per s, whole", "per s, last 80 %")
+HEADING = """## P2: Kafka to `city.alerts`, beside peers
+
+`make bench-kafka`, {date}, {machine}; commit `{commit}`.
+The job, what counts and how it is measured: [bench/peers/README.md](../bench/peers/README.md).
+One broker, one topic of 4 partitions, JSON readings of 190 bytes, 1,000 records a producer batch, lz4.
+Readings per CPU-second and per second; CPU is user and system of all processes and threads of a contender, JIT and
+garbage collection included; the broker's is not. A figure counts only when the changes equal those of detect, offline,
+on the same records. Medians of interleaved rounds. *Whole* is from the start of the process; *last 80 %* is warm.
+
+![readings per CPU-second](p2.svg)
+"""
+VERSIONS = (
+    "Versions: Kafka {Kafka}, {Java}, Python {Python}, {PostgreSQL}; the peers' stand in the table and are pinned in "
+    "`bench/peers/`."
+)
+
+
 class Row(msgspec.Struct):
     """One run."""
 
@@ -82,6 +100,12 @@ class Figure(msgspec.Struct, frozen=True):
     runs: int
     fault: str | None
 
+    def words(self) -> tuple[str, ...]:
+        """Return the cells of `FIGURES`."""
+        if not self.runs:
+            return (f"does not count: {self.fault}", "", "", "")
+        return tuple(f"{value:,.0f}" for value in (self.cpu, self.warm_cpu, self.wall, self.warm_wall))
+
     @classmethod
     def of(cls, runs: list[Run]) -> Self:
         """Take the medians of the runs whose output was right."""
@@ -130,66 +154,42 @@ def write(results: Results) -> None:
 
 
 def _heading(results: Results) -> list[str]:
-    return [
-        "## P2: Kafka to `city.alerts`, beside peers",
-        "",
-        f"`make bench-kafka`, {results.date}, {results.machine}; commit `{results.versions['commit']}`. The job, what counts and how it is "
-        "measured: [bench/peers/README.md](../bench/peers/README.md). One broker, one topic of 4 partitions, 190-byte JSON readings, 1,000 records a "
-        "producer batch, lz4. CPU is user and system of all processes and threads of a contender, JIT and garbage collection included; the broker's is not. "
-        "A figure counts only when the changes equal those of `tongguan detect` on the same readings. Medians of interleaved rounds; "
-        "“whole” is from the start of the process, “last 80 %” is warm.",
-        "",
-        "![readings per CPU-second](p2.svg)",
-        "",
-    ]
+    return [HEADING.format(date=results.date, machine=results.machine, **results.versions)]
 
 
 def _peers(results: Results) -> list[str]:
-    rows = [
-        "| | state and promise, as run | per CPU-s, whole | per CPU-s, last 80 % | per s, whole | per s, last 80 % | Tongguan is × (whole; last 80 %) | rounds |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
     ours = Figure.of(results.of(OURS, "peers"))
-    names = {OURS: ("**Tongguan**", "own checkpoints in PostgreSQL, on; at least once, repeats known by their ids")}
+    names = {OURS: ("**Tongguan**", "its checkpoints, on; repeats after a restart have the same ids")}
     names |= {peer.name: (f"{peer.title} {results.versions[peer.name]}", peer.keeps) for peer in PEERS_RUN}
     figures = {name: Figure.of(results.of(name, "peers")) for name in names}
+    rows = _table("", "state and promise, as run", *FIGURES, "Tongguan is ×, whole", "last 80 %", "rounds")
     for name, one in sorted(figures.items(), key=lambda item: -item[1].warm_cpu):
-        title, keeps = names[name]
-        if not one.runs:
-            rows.append(f"| {title} | {keeps} | does not count: {one.fault} | | | | | 0 |")
-            continue
-        times = f"{ours.cpu / one.cpu:.1f}; {ours.warm_cpu / one.warm_cpu:.1f}" if ours.runs else ""
-        rows.append(
-            f"| {title} | {keeps} | {one.cpu:,.0f} | {one.warm_cpu:,.0f} | {one.wall:,.0f} | {one.warm_wall:,.0f} | {times} | {one.runs} |"
-        )
+        times = (f"{ours.cpu / one.cpu:.1f}", f"{ours.warm_cpu / one.warm_cpu:.1f}") if one.runs else ("", "")
+        rows.append(_row(*names[name], *one.words(), *times, str(one.runs)))
     return rows
 
 
 def _alone(results: Results) -> list[str]:
     titles = {row.case: row.title for row in results.rows if row.contender == OURS}
-    rows = [
-        "Tongguan on other topics, checkpoints on:",
-        "",
-        "| readings | per CPU-s, whole | per CPU-s, last 80 % | per s, whole | PostgreSQL's CPU-s beside | rounds |",
-        "|---|---|---|---|---|---|",
-    ]
+    rows = ["Tongguan on other topics, checkpoints on:", ""]
+    rows += _table("readings", *FIGURES, "PostgreSQL's CPU-s beside", "readings a run", "rounds")
     for case, title in titles.items():
         one = Figure.of(results.of(OURS, case))
-        said = "peers' job, " if case != "shipped" else ""
-        if one.runs:
-            rows.append(
-                f"| {said}{title} ({one.readings / 1e6:.0f} M) | {one.cpu:,.0f} | {one.warm_cpu:,.0f} | {one.wall:,.0f} | {one.beside:.1f} | {one.runs} |"
-            )
-        else:
-            rows.append(f"| {said}{title} | does not count: {one.fault} | | | | 0 |")
+        said = title if case == "shipped" else f"peers' job, {title}"
+        rows.append(_row(said, *one.words(), f"{one.beside:.1f}", f"{one.readings / 1e6:.1f} M", str(one.runs)))
     return [*rows, ""]
 
 
+def _table(*titles: str) -> list[str]:
+    return [_row(*titles), "|---" * len(titles) + "|"]
+
+
+def _row(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
 def _versions(results: Results) -> list[str]:
-    said = results.versions
-    return [
-        f"Versions: Kafka {said['Kafka']}, {said['Java']}, Python {said['Python']}, {said['PostgreSQL']}; the peers' as in the table and pinned in `bench/peers/`."
-    ]
+    return [VERSIONS.format(**results.versions)]
 
 
 def _bars(results: Results) -> list[Bar]:

@@ -1,4 +1,4 @@
-"""Where the CPU of our telemetry service goes: `python -m bench.p2.stages`, run like bench.p2.own, says it when ended."""
+"""Where the CPU of our telemetry service goes: run like bench.p2.own, it says so at its end."""
 
 from __future__ import annotations
 

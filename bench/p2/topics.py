@@ -150,7 +150,7 @@ class Told:
 
 
 class _Wire(msgspec.Struct):
-    """A change on the wire. What else the topic holds (marks, stills) has no `change`; Pathway's updates have a `diff`."""
+    """A change on the wire. Marks and stills beside it have no `change`; Pathway's updates have a `diff`."""
 
     sensor: str = ""
     kind: str = ""

@@ -1,11 +1,9 @@
 """The rule of the peers' job for the Python peers: three levels with hold and hysteresis, one sensor at a time.
 
-Written from README.md, not from the engine. A sensor for which nothing is going on has no state: `see` returns None for it.
+Written from README.md, not from the engine. A sensor with nothing going on has no state: `see` returns None for it.
 """
 
 from __future__ import annotations
-
-from typing import Optional
 
 import msgspec
 
@@ -22,10 +20,10 @@ class Reading(msgspec.Struct, gc=False):
 
     kind: str
     t: int
-    sensor: Optional[str] = None
+    sensor: str | None = None
     v: float = 0.0
-    lon: Optional[float] = None
-    lat: Optional[float] = None
+    lon: float | None = None
+    lat: float | None = None
 
 
 class Change(msgspec.Struct, gc=False):
@@ -34,13 +32,13 @@ class Change(msgspec.Struct, gc=False):
     sensor: str
     kind: str
     change: str
-    level: Optional[str]
-    previous: Optional[str]
+    level: str | None
+    previous: str | None
     t: int
-    since: Optional[int]
+    since: int | None
     value: float
-    lon: Optional[float]
-    lat: Optional[float]
+    lon: float | None
+    lat: float | None
 
 
 class State(msgspec.Struct, array_like=True):
@@ -53,7 +51,7 @@ class State(msgspec.Struct, array_like=True):
     clear: int = 0
 
 
-def see(state: Optional[State], reading: Reading) -> tuple[Optional[State], Optional[Change]]:
+def see(state: State | None, reading: Reading) -> tuple[State | None, Change | None]:
     """Return the state after a reading and the change it makes. The state is changed in place."""
     x = reading.v
     if state is None:
@@ -89,7 +87,7 @@ def see(state: Optional[State], reading: Reading) -> tuple[Optional[State], Opti
     return _kept(state), None
 
 
-def _kept(state: State) -> Optional[State]:
+def _kept(state: State) -> State | None:
     return state if state.level or state.yellow else None
 
 

@@ -1,4 +1,4 @@
-"""The peers' job in Bytewax: Kafka in, decode, key by sensor, a stateful step, Kafka out. `python -m bytewax.run flow:flow`."""
+"""The peers' job in Bytewax, for `python -m bytewax.run flow:flow`: Kafka, decode, a stateful step by sensor, Kafka."""
 
 import os
 from copy import copy
@@ -8,7 +8,6 @@ import msgspec
 from bytewax.connectors.kafka import KafkaSink, KafkaSinkMessage, KafkaSource
 from bytewax.dataflow import Dataflow
 from bytewax.operators import StatefulBatchLogic
-
 from levels import Reading, see
 
 BROKERS = [os.environ["PEER_BROKER"]]

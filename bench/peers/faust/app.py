@@ -4,7 +4,6 @@ import os
 
 import faust
 import msgspec
-
 from levels import Reading, State, see
 
 app = faust.App(

@@ -1,13 +1,11 @@
 """The baseline: aiokafka's record batches, msgspec, a dict. Nothing is kept for a restart; no group, no checkpoint."""
 
-import asyncio
 import os
 
 import aiokafka.consumer.fetcher as fetcher
 import msgspec
 import uvloop
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-
 from levels import Reading, State, see
 
 

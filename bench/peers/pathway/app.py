@@ -1,28 +1,26 @@
 """The peers' job in Pathway: JSON rows from Kafka, a stateful reducer per sensor, its changes to Kafka."""
 
 import os
-from typing import Optional
 
 import pathway as pw
-
 from levels import Reading, State, see
 
 
 class ReadingRow(pw.Schema):
-    sensor: Optional[str] = pw.column_definition(default_value=None)
+    sensor: str | None = pw.column_definition(default_value=None)
     kind: str
     t: int
     v: float = pw.column_definition(default_value=0.0)
-    lon: Optional[float] = pw.column_definition(default_value=None)
-    lat: Optional[float] = pw.column_definition(default_value=None)
+    lon: float | None = pw.column_definition(default_value=None)
+    lat: float | None = pw.column_definition(default_value=None)
 
 
-Told = tuple[str, Optional[str], Optional[str], int, Optional[int], float, Optional[float], Optional[float]]
+Told = tuple[str, str | None, str | None, int, int | None, float, float | None, float | None]
 Kept = tuple[int, int, int, int, int, str, tuple[Told, ...]]
 
 
 @pw.reducers.stateful_many
-def judged(kept: Optional[Kept], rows: list[tuple[list, int]]) -> Optional[Kept]:
+def judged(kept: Kept | None, rows: list[tuple[list, int]]) -> Kept | None:
     """Step one sensor by a minibatch: its state, its kind, its changes; None for one with nothing going on."""
     state = None if kept is None else State(*kept[:5])
     changes = []

@@ -3,10 +3,9 @@
 import os
 
 import msgspec
+from levels import Reading, State, see
 from quixstreams import Application
 from quixstreams.models import Deserializer, Serializer
-
-from levels import Reading, State, see
 
 
 class ReadingDeserializer(Deserializer):
@@ -14,7 +13,7 @@ class ReadingDeserializer(Deserializer):
         super().__init__()
         self._decode = msgspec.json.Decoder(Reading).decode
 
-    def __call__(self, value, ctx):
+    def __call__(self, value, ctx):  # noqa: ARG002 - as the framework calls it
         return self._decode(value)
 
 
@@ -23,7 +22,7 @@ class ChangeSerializer(Serializer):
         super().__init__()
         self._encode = msgspec.json.Encoder().encode
 
-    def __call__(self, value, ctx):
+    def __call__(self, value, ctx):  # noqa: ARG002 - as the framework calls it
         return self._encode(value)
 
 
