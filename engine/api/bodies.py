@@ -15,10 +15,10 @@ NDJSON = "application/x-ndjson"
 
 @dataclass(frozen=True, slots=True)
 class BodyRule:
-    """What a route takes: media types, and whether its limit is the one for readings or the one for forms."""
+    """What a route takes: media types, and whether its limit is the large one, not the one for forms."""
 
     types: tuple[str, ...] = (JSON,)
-    readings: bool = False
+    large: bool = False
 
 
 class Memory:

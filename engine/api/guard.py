@@ -111,7 +111,7 @@ async def take_body(request: Request, policy: Policy) -> int:
         return 0
     request.state.media_type = media_type(request, policy.body)
     settings = here.services.settings
-    limit = settings.body_limit_bytes if policy.body.readings else settings.form_limit_bytes
+    limit = settings.body_limit_bytes if policy.body.large else settings.form_limit_bytes
     body = await read_body(request, limit, settings.body_timeout_s, here.memory)
     if not body.strip():
         here.memory.give(len(body))

@@ -71,15 +71,15 @@ class Counter:
         case = self.desk.cases.get(case_id)
         if case is None:
             raise Refused("no_such_case", 404, f"没有案件 {case_id[:40]}")
-        request = _digest({"case": case_id, "move": move, "args": dict(raw)})
-        if self._done(actor, key, request) is not None:
+        request = digest({"case": case_id, "move": move, "args": dict(raw)})
+        if self.done(actor, key, request) is not None:
             if not visible(actor, case).allowed:
-                raise _forbidden(visible(actor, case).reason)
+                raise forbidden(visible(actor, case).reason)
             return case
         override = raw.get("override") is True
         decision = may(actor, kind, case, override=override)
         if not decision.allowed:
-            raise _forbidden(decision.reason)
+            raise forbidden(decision.reason)
         if expected_version is not None and expected_version != case.version:
             raise Refused("version_changed", 412, f"案件已有新的操作（版本 {case.version}），请刷新后再试")
         if not moves.fits(case, kind, own_orders(actor, case)):
@@ -87,7 +87,7 @@ class Counter:
         args = moves.parse_args(kind, raw)
         seq = case.seq + 1
         self._carry_out(case, kind, args, actor, t_ms)
-        self._note(actor, key, request, case, seq, kind, dict(raw), t_ms)
+        self.note(actor, key, request, case, seq, kind, dict(raw), t_ms)
         self.desk.flush()
         return case
 
@@ -169,10 +169,10 @@ class Counter:
         grid = _checked(report, self.directory)
         decision = may_report(actor, grid)
         if not decision.allowed:
-            raise _forbidden(decision.reason)
+            raise forbidden(decision.reason)
         plain = msgspec.to_builtins(report)
-        request = _digest({"report": plain})
-        done = self._done(actor, key, request)
+        request = digest({"report": plain})
+        done = self.done(actor, key, request)
         if done is not None:
             self.desk.load_cases([done])
             return self.desk.cases[done]
@@ -190,7 +190,7 @@ class Counter:
             case = self._open(report, grid, level, key, t_ms, actor, told)
         self._keep(report, grid, actor, case, key, t_ms)
         args = {name: value for name, value in plain.items() if not name.startswith("contact_")}
-        self._note(actor, key, request, case, seq, Move.REPORT, args, t_ms)
+        self.note(actor, key, request, case, seq, Move.REPORT, args, t_ms)
         self.desk.flush()
         return case
 
@@ -245,7 +245,7 @@ class Counter:
 
     # --- requests made twice
 
-    def _done(self, actor: Actor, key: str | None, request: str) -> str | None:
+    def done(self, actor: Actor, key: str | None, request: str) -> str | None:
         """Return the case of a request that was already carried out; Refused 422 if the key was used for another."""
         if key is None:
             return None
@@ -259,17 +259,18 @@ class Counter:
             raise Refused("key_reused", 422, "该 Idempotency-Key 已用于另一个请求")
         return str(row.case)
 
-    def _note(
+    def note(
         self,
         actor: Actor,
         key: str | None,
         request: str,
         case: CaseState,
         seq: int,
-        move: Move,
+        move: str,
         args: dict[str, Any],
         t_ms: int,
     ) -> None:
+        """Keep what was asked for and where it went, so that it is done once and can be done again in a replay."""
         row: dict[str, Any] = {
             "actor": actor.name,
             "role": str(actor.role),
@@ -324,12 +325,14 @@ def _checked(report: Report, directory: Directory) -> str | None:
     return report.grid
 
 
-def _forbidden(reason: str) -> Refused:
+def forbidden(reason: str) -> Refused:
+    """Return the refusal of somebody whose role, area or department it is not."""
     told = {"role": "您的角色不能做此操作", "area": "案件不在您的辖区", "department": "案件不属于您的部门"}
     return Refused(f"other_{reason}" if reason != "role" else "role", 403, told[reason])
 
 
-def _digest(request: dict[str, Any]) -> str:
+def digest(request: dict[str, Any]) -> str:
+    """Return what tells one request from another."""
     return hashlib.sha256(msgspec.json.encode(request, order="deterministic")).hexdigest()
 
 

@@ -81,6 +81,8 @@ def _set_level(state: CaseState) -> None:
 def _joined(state: CaseState, event: Event) -> None:
     state.change_t = max(state.change_t, event.t)
     state.said_level = max(state.said_level, event.data.get("level", 0))
+    if "platform" in event.data:
+        state.recovered = False
     _set_level(state)
 
 

@@ -19,6 +19,7 @@ from engine.casework.counter import KEYLESS, Report, report_id
 from engine.casework.errors import CaseworkFault
 from engine.casework.people import Actor, Role
 from engine.casework.plans import Plans, StoredPlans
+from engine.casework.platform import MOVE, Fault
 from engine.casework.service import AlertRecord, Casework, Settings
 from engine.casework.store import Store, upgrade
 
@@ -142,6 +143,9 @@ def _do(casework: Casework, command: Command) -> None:
         if command.move == "report":
             report = msgspec.convert(command.args, Report)
             casework.report(report, command.actor, idempotency_key=command.key, t_ms=command.t)
+        elif command.move == MOVE:
+            fault = msgspec.convert(command.args, Fault)
+            casework.platform(fault, command.actor, idempotency_key=command.key, t_ms=command.t)
         else:
             casework.move(
                 command.case,

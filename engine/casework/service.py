@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from sqlalchemy import Connection, delete, insert, select, update
@@ -17,15 +17,17 @@ from engine.casework.errors import CursorLost, OffsetGap, StoreAway
 from engine.casework.outbox import OutboxRow
 from engine.casework.people import Actor
 from engine.casework.plans import Plans
+from engine.casework.platform import Fault, PlatformCounter
 from engine.casework.queries import CaseFilter
 from engine.casework.store import Store
 from engine.casework.story import case_view
 from engine.casework.values import SensorValue, Series
 from engine.casework.views import AlertPage, CaseDetail, CasePage, CaseView, ChangeView, Counts
 
-__all__ = ["AlertRecord", "Applied", "CaseFilter", "Casework", "OutboxRow", "Report", "Settings"]
+__all__ = ["AlertRecord", "Applied", "CaseFilter", "Casework", "Fault", "OutboxRow", "Report", "Settings"]
 
 _ALERTS = "alerts"
+_C = TypeVar("_C", bound=Counter)
 
 
 class Applied(msgspec.Struct, frozen=True, kw_only=True):
@@ -216,19 +218,27 @@ class Casework:
         The same idempotency key with the same content answers again without doing it again; with other content 422.
         """
         with self.store.write() as db:
-            case = self._counter(db).move(case_id, move, actor, args or {}, expected_version, idempotency_key, t_ms)
+            case = self._counter(db, Counter).move(
+                case_id, move, actor, args or {}, expected_version, idempotency_key, t_ms
+            )
         return case_view(case, moves=allowed(case, actor), now_ms=t_ms)
 
     def report(self, report: Report, actor: Actor, *, idempotency_key: str | None = None, t_ms: int) -> CaseView:
         """Open a case for a person's report, or join it to the open case that holds its merge key."""
         with self.store.write() as db:
-            case = self._counter(db).report(report, actor, idempotency_key, t_ms)
+            case = self._counter(db, Counter).report(report, actor, idempotency_key, t_ms)
         return case_view(case, moves=allowed(case, actor), now_ms=t_ms)
 
-    def _counter(self, db: Connection) -> Counter:
+    def platform(self, fault: Fault, actor: Actor, *, idempotency_key: str | None = None, t_ms: int) -> str | None:
+        """Note a fault of the platform itself, or that it is over; return its case, null when there is none."""
+        with self.store.write() as db:
+            case = self._counter(db, PlatformCounter).tell(fault, actor, idempotency_key, t_ms)
+            return case.id if case is not None else None
+
+    def _counter(self, db: Connection, kind: type[_C]) -> _C:
         offset, c, plan = self._cursor(db)
         directory = (self.plans.directory(plan) if plan else None) or self.plans.first() or Directory("", {})
-        return Counter(db, offset, c, directory, self.settings.reopen_ms)
+        return kind(db, offset, c, directory, self.settings.reopen_ms)
 
     # --- questions (what the actor may not see is not there: None, or left out)
 

@@ -51,6 +51,8 @@ HAPPENINGS: dict[str, str] = {
     "sensor_silent": "传感器无数据，转人工核查",
 }
 
+PLATFORM: dict[str, str] = {"report": "平台告警", "joined": "平台再次告警", "recovered": "平台告警已恢复"}
+
 CHANGES: dict[str, str] = {"raised": "报警", "escalated": "升级", "downgraded": "降级", "cleared": "解除"}
 
 LEVELS: dict[str, str] = {"blue": "蓝色", "yellow": "黄色", "orange": "橙色", "red": "红色"}
@@ -90,4 +92,6 @@ def event_title(move: str, data: dict[str, object]) -> str:
             level = LEVELS.get(str(change.get("level")), "")
             return level + CHANGES.get(str(change.get("change")), "报警变化")
         return "报警变化"
+    if "platform" in data:
+        return PLATFORM.get(move) or MOVES.get(move, move)
     return MOVES.get(move) or HAPPENINGS.get(move) or move

@@ -36,6 +36,7 @@ def request_of(town: Town, path: str, sensor: str) -> tuple[str, dict[str, str],
     }
     bodies: dict[str, object] = {
         "/api/v1/readings": [{"sensor": sensor, "kind": "drain.level", "t": now_ms(), "v": 96}],
+        "/api/v1/alertmanager": {"version": "4", "status": "firing", "alerts": []},
         "/api/v1/cases": {"category": "0405", "text": "井盖冒水", "lon": case["lon"], "lat": case["lat"]},
         "/api/v1/cases/{case_id}/moves": {"move": "comment", "note": "看过"},
     }
