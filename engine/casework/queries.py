@@ -41,6 +41,7 @@ from engine.casework.views import (
 )
 
 LIMIT = 1000
+STREET_DIGITS = 9
 
 
 class CaseFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -294,3 +295,10 @@ def count(db: Connection) -> Counts:
         quarantine={row[0]: row[1] for row in db.execute(by_reason)},
         outbox_pending=db.execute(pending).scalar_one(),
     )
+
+
+def silent_by_street(db: Connection) -> dict[str, int]:
+    """Return how many open alerts say that a sensor is missed, by the street code of its grid (`-` outside of all)."""
+    street = func.coalesce(func.substr(episode.c.grid, 1, STREET_DIGITS), "-")
+    missed = select(street, func.count()).where(episode.c.level > 0, episode.c.cause == "absent")
+    return {row[0]: row[1] for row in db.execute(missed.group_by(street))}

@@ -294,6 +294,11 @@ class Casework:
         with self.store.read() as db:
             return queries.count(db)
 
+    def silent_by_street(self) -> dict[str, int]:
+        """Return how many sensors are missed, by street code."""
+        with self.store.read() as db:
+            return queries.silent_by_street(db)
+
     # --- tokens
 
     def who(self, token: str, *, now_ms: int) -> Actor | None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from math import inf
 
 import numpy as np
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -89,7 +90,8 @@ class CaseGauges(Collector):
     def collect(self) -> Iterator[Metric]:
         """Yield the gauges, and the moves ever made."""
         try:
-            counts = self._casework.counts()
+            counts, marks = self._casework.counts(), self._casework.marks()
+            silent: Figures = {(street,): n for street, n in self._casework.silent_by_street().items()}
         except StoreAway:
             return
         alerts: Figures = {(alert.rule, alert.level): alert.count for alert in counts.alerts}
@@ -101,6 +103,14 @@ class CaseGauges(Collector):
             moves.add_metric((move,), n)
         yield moves
         yield gauge("outbox_pending", "Outbox rows without a position.", (), {(): counts.outbox_pending})
+        yield gauge("sensors_silent", "Sensors that are missed.", ("area",), silent)
+        yield gauge("marks_delay_seconds", "Behind the furthest partition's marks.", ("partition",), _behind(marks))
+
+
+def _behind(marks: Mapping[int, int | None]) -> Figures:
+    """Return how far the marks of each partition are behind the furthest; the last one holds casework's clock back."""
+    furthest = max((mark for mark in marks.values() if mark is not None), default=0)
+    return {(str(p),): inf if mark is None else (furthest - mark) / 1000 for p, mark in sorted(marks.items())}
 
 
 class Gauges(CaseGauges):

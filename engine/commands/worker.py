@@ -171,6 +171,10 @@ class WorkerGauges(Collector):
             if one.refusal is not None
         }
         yield gauge("partition_refused", "Partitions that stand still.", ("partition", "reason"), stopped)
+        clocks = [one.log_time_ms for one in now.partitions if one.log_time_ms and one.lag is not None and one.lag < 10]
+        if clocks and self._worker.config.log_time == "commit":
+            off: Figures = {(): (max(clocks) - wall) / 1000}
+            yield gauge("clock_offset_seconds", "The log's clock less this machine's.", (), off)
         anew = CounterMetricFamily("tongguan_consumer_rebuilds_total", "Consumers that stood still and were made anew.")
         anew.add_metric((), now.rebuilt)
         yield anew
