@@ -55,6 +55,10 @@ def set_plan(
     max_delay: Annotated[str | None, typer.Option(help="How long readings wait for those before them: 30s.")] = None,
     max_age: Annotated[str | None, typer.Option(help="Older readings are stale: 7d.")] = None,
     log_time: Annotated[str | None, typer.Option(help="commit, or record on a player's clock.")] = None,
+    at: Annotated[
+        str | None,
+        typer.Option(help="On a player's clock: from when on, RFC 3339; the last record's time if not given."),
+    ] = None,
     actor: Annotated[str | None, typer.Option("--as", help="Who does it; the system user if not given.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change and leave.")] = False,
 ) -> None:
@@ -62,7 +66,8 @@ def set_plan(
 
     Example: tongguan plan set --rules /etc/tongguan/rules --registry sensors.csv --dry-run
     """
-    flags = {key: value for key, value in locals().items() if key not in ("config", "actor", "dry_run")}
+    flags = {key: value for key, value in locals().items() if key not in ("config", "actor", "dry_run", "at")}
+    begin_ms = _time(at)
     who = actor or os.environ.get("USER") or f"uid {os.getuid()}"
     with _opened(config, flags) as (settings, store):
         city = read_city(settings)
@@ -76,16 +81,34 @@ def set_plan(
             return
         connection = Connection.from_config(settings)
         name_plan(store, city.plan, who, wall_clock_ms())
-        digest, partitions = uvloop.run(_written(settings, connection, store))
+        digest, partitions = uvloop.run(_written(settings, connection, store, begin_ms))
     typer.echo(f"plan {digest[:12]} is in force in {partitions} partitions")
 
 
-async def _written(config: Config, connection: Connection, store: Store) -> tuple[str, int]:
+def _time(text: str | None) -> int | None:
+    if text is None:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(
+            f"--at must be a date and time such as 2026-07-18T17:00:00+08:00; got {text!r}"
+        ) from None
+    if found.tzinfo is None:
+        raise typer.BadParameter(f"--at must have an offset, such as +08:00; got {text!r}")
+    return int(found.timestamp() * 1000)
+
+
+async def _written(
+    config: Config, connection: Connection, store: Store, begin_ms: int | None = None
+) -> tuple[str, int]:
     topic = Topics(config.topic_prefix).readings
 
     async def log_times(partitions: list[int]) -> list[int]:
         if config.log_time == "commit":
             return [wall_clock_ms()] * len(partitions)
+        if begin_ms is not None:
+            return [begin_ms] * len(partitions)
         return await asyncio.gather(*(Asked(connection, topic, one).last_log_time() for one in partitions))
 
     sender = Sender(connection, "tongguan-plan", timeout_s=30.0)

@@ -172,7 +172,10 @@ class Detector:
             raise NoPlan(offset)
         now = control.t if batch.log_time is None else int(batch.log_time[0])
         fresh = self._begin(self._have(control.digest), offline=False)
-        self._now.expect(fresh, min(control.t, now))
+        if (order_ms := min(control.t, now)) > 0:
+            self._now.expect(fresh, order_ms)
+        else:
+            self._now.awaits_start = True
 
     def _have(self, digest: str) -> Plan:
         plan = None if self._plans is None else self._plans.get(digest)
@@ -216,7 +219,8 @@ class Detector:
         out.items += cleared_by_plan(gone, now.episodes, plan, order_ms)
         fresh = now.adopt(plan)
         self._prepare()
-        now.expect(fresh, order_ms)
+        if not now.awaits_start:
+            now.expect(fresh, order_ms)
         self._take(batch, decoded, control.record, control.record + 1, out)
         return True
 
@@ -231,7 +235,7 @@ class Detector:
         self._report(batch, decoded, first, after, out)
         out.counts.suspect_clocks += clocks.suspect
         if now.awaits_start:
-            moved = np.flatnonzero(clocks.newest > NEVER)
+            moved = np.flatnonzero(clocks.newest > (NEVER if now.offline else 0))
             if len(moved):
                 now.awaits_start = False
                 now.expect(now.rules, int(clocks.oldest[moved[0]]))

@@ -111,6 +111,12 @@ def test_live_the_count_begins_at_the_order_time_of_the_plan_record() -> None:
     assert live([plan], [(5 * S, plan), (1 * H, tick(H))]).brief == [("raised", "yellow", 5 * S + 10 * M, "absent")]
 
 
+def test_under_a_plan_of_time_0_the_count_begins_with_the_first_record_that_has_a_time() -> None:
+    first, later = (plan_of(SILENT, registry=[Row(name, "water.level") for name in names]) for names in ("a", "ab"))
+    log = [(0, first), (0, tick(0)), (0, later), (5 * S, tick(5 * S)), (H, tick(H))]
+    assert live([first, later], log).brief == [("raised", "yellow", 5 * S + 10 * M, "absent")] * 2
+
+
 def test_only_registered_sensors_of_the_kind_are_missed() -> None:
     plan = plan_of(SILENT, registry=[Row("s1", "drain.level")])
     assert offline(plan, [reading(0, 1), tick(H)]).brief == []
