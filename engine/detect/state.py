@@ -25,8 +25,9 @@ class State:
     """State of one partition under the plan in force.
 
     `offline`: the plan is an argument, and plan records switch nothing. `awaits_start`: no record has moved the
-    watermark yet (offline, or where a player's log begins with a plan at time 0), so that absent rules wait for nobody. `released` counts released readings since the start. Of
-    `partitions` in all, a registered sensor is waited for in its home partition only.
+    watermark yet (offline, or where a player's log begins with a plan at time 0), so that absent rules wait for nobody.
+    `released` counts released readings since the start. Of `partitions` in all, a registered sensor is waited for in
+    its home partition only.
     """
 
     partition: int
