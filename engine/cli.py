@@ -13,6 +13,7 @@ COMMANDS: Final = {
     "demo": ("demo:demo", "A simulated city in one process: watch a storm become cases."),
     "serve": ("run:serve", "API and console; with --embedded the whole engine."),
     "worker": ("worker:worker", "One worker on Kafka: its share of the readings, its turn at casework."),
+    "topics": ("topics:app", "The topics of a city on Kafka."),
     "plan": ("plan:app", "Which plan workers judge by."),
     "simulate": ("simulate:simulate", "Readings of a seeded city."),
     "detect": ("detect:detect", "Readings in, alert changes out; no broker, no database, no clock."),
@@ -24,6 +25,8 @@ COMMANDS: Final = {
     "bridge": ("bridge:bridge", "Readings that come over MQTT, brought into the log."),
     "token": ("tokens:app", "Who may call the API."),
     "db": ("tokens:db", "The tables of the case store."),
+    "backup": ("backup:backup", "The case store and its plans as one file."),
+    "restore": ("backup:restore", "An empty case store filled from a backup."),
 }
 """Where each command stands in engine.commands (a function or a group), and what it does."""
 

@@ -1,4 +1,4 @@
-"""The topics of a city: how each must be set up, making them, and looking at them."""
+"""The topics of a city: how each must be set up, making and mending them, and looking at them."""
 
 from __future__ import annotations
 
@@ -21,6 +21,21 @@ FOREVER: Final = -1
 LONG_MAX: Final = (1 << 63) - 1
 SEGMENT_MS: Final = 3_600_000
 READY_S: Final = 30.0
+TIME: Final = "message.timestamp.type"
+AT_LEAST: Final = frozenset({"retention.ms", "retention.bytes", "max.message.bytes"})
+ONE_LOG: Final = ("city.readings", "city.alerts")
+"""Topics whose number of partitions says who is judged where."""
+OF_THE_TOPIC: Final = 1
+HINTS: Final[dict[Any, str]] = {
+    kafka_errors.InvalidReplicationFactorError: " (one broker is meant: --single-node)",
+}
+_COMING: Final = frozenset(
+    (
+        kafka_errors.NoError.errno,
+        kafka_errors.UnknownTopicOrPartitionError.errno,
+        kafka_errors.LeaderNotAvailableError.errno,
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +108,20 @@ class Found:
     partitions: int
     replication: int
     leaderless: int
+    out_of_sync: int
     settings: Mapping[str, str]
+    own: Mapping[str, str]
+    """Those of the settings that were made for this topic."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mended:
+    """A setting of a topic that was not as it must be."""
+
+    topic: str
+    setting: str
+    was: str
+    now: str
 
 
 def wanted(config: Config, *, least_ms: int) -> tuple[Wanted, ...]:
@@ -134,6 +162,84 @@ def wanted(config: Config, *, least_ms: int) -> tuple[Wanted, ...]:
     )
 
 
+def misfits(asked: Wanted, found: Found) -> list[str]:
+    """Return what is wrong with a topic and cannot be mended while it has records."""
+    said = []
+    if asked.partitions != found.partitions and asked.name.endswith(ONE_LOG):
+        said.append(
+            f"{asked.name}: has {found.partitions} partitions, {asked.partitions} are wanted; with another number "
+            f"sensors would move to partitions without their state: keep partitions = {found.partitions}, or begin "
+            "another log under another topic_prefix"
+        )
+    if (asked.settings.get(TIME), found.settings.get(TIME)) == ("CreateTime", "LogAppendTime"):
+        said.append(
+            f"{asked.name}: its time is the log's own; a player's log (log_time = 'record') needs a topic_prefix"
+        )
+    return said
+
+
+def lacking(asked: Wanted, found: Found) -> dict[str, str]:
+    """Return the settings that do not hold, as they must be; more room or longer keeping than asked for is right."""
+    return {
+        name: value
+        for name, value in asked.settings.items()
+        if name in found.settings and not _holds(name, value, found.settings[name], found.replication)
+    }
+
+
+def _holds(name: str, asked: str, found: str, replication: int) -> bool:
+    if name == "min.insync.replicas":
+        return int(found) >= min(int(asked), max(1, replication - 1))
+    if name in AT_LEAST and asked != str(FOREVER):
+        return found == str(FOREVER) or int(found) >= int(asked)
+    return found == asked
+
+
+async def mend(connection: Connection, topics: Iterable[Wanted]) -> tuple[Mended, ...]:
+    """Set the settings of topics that are there as they must be, and return what was changed.
+
+    BrokerRefused says what cannot be changed (`misfits`), before anything is.
+    """
+    asked = {topic.name: topic for topic in topics}
+    async with connection.opened(connection.admin()) as admin:
+        try:
+            found = await _described(admin, asked)
+            faults = [fault for name, topic in found.items() for fault in misfits(asked[name], topic)]
+            if faults:
+                raise BrokerRefused("\n".join(faults))
+            changes = {name: lacking(asked[name], topic) for name, topic in found.items()}
+            # the request replaces all settings of a topic
+            resources = [
+                ConfigResource(ConfigResourceType.TOPIC, name, {**found[name].own, **change})
+                for name, change in changes.items()
+                if change
+            ]
+            if resources:
+                for response in await admin.alter_configs(resources):
+                    _refuse_faults(
+                        (row["resource_name"], row["error_code"], row["error_message"])
+                        for row in response.to_object()["resources"]
+                    )
+        except (kafka_errors.KafkaError, OSError, TimeoutError) as error:
+            raise connection.fault(error) from error
+    return tuple(
+        Mended(name, setting, found[name].settings[setting], value)
+        for name, change in changes.items()
+        for setting, value in change.items()
+    )
+
+
+def _refuse_faults(rows: Iterable[tuple[str, int, str | None]]) -> None:
+    """Raise BrokerRefused with what the broker says of each (topic, code, text) that it refused."""
+    faults = [
+        f"{name}: {text or kafka_errors.for_code(code).message}" + HINTS.get(kafka_errors.for_code(code), "")
+        for name, code, text in rows
+        if code not in (kafka_errors.NoError.errno, kafka_errors.TopicAlreadyExistsError.errno)
+    ]
+    if faults:
+        raise BrokerRefused("\n".join(faults))
+
+
 async def describe(connection: Connection, names: Iterable[str]) -> dict[str, Found]:
     """Return how those topics are that exist."""
     async with connection.opened(connection.admin()) as admin:
@@ -160,16 +266,8 @@ async def make(connection: Connection, topics: Iterable[Wanted]) -> tuple[str, .
 async def _make(admin: Any, topics: Iterable[Wanted]) -> tuple[str, ...]:
     new = [NewTopic(t.name, t.partitions, t.replication, topic_configs=dict(t.settings)) for t in topics]
     said = (await admin.create_topics(new)).to_object()["topic_errors"]
-    faults, made = [], []
-    for topic in said:
-        error = kafka_errors.for_code(topic["error_code"])
-        if error is kafka_errors.NoError:
-            made.append(topic["topic"])
-        elif error is not kafka_errors.TopicAlreadyExistsError:
-            faults.append(f"{topic['topic']}: {topic['error_message'] or error.message}")
-    if faults:
-        raise BrokerRefused("\n".join(faults))
-    return tuple(made)
+    _refuse_faults((row["topic"], row["error_code"], row["error_message"]) for row in said)
+    return tuple(row["topic"] for row in said if row["error_code"] == kafka_errors.NoError.errno)
 
 
 async def _ready(admin: Any, names: Iterable[str]) -> None:
@@ -187,27 +285,25 @@ async def _ready(admin: Any, names: Iterable[str]) -> None:
 
 
 async def _described(admin: Any, names: Iterable[str]) -> dict[str, Found]:
-    rows = {
-        row["topic"]: row["partitions"]
-        for row in await admin.describe_topics(list(names))
-        if row["error_code"] == 0 and row["partitions"]
-    }
+    rows = {row["topic"]: row for row in await admin.describe_topics(list(names))}
+    _refuse_faults((name, row["error_code"], None) for name, row in rows.items() if row["error_code"] not in _COMING)
+    rows = {name: row for name, row in rows.items() if row["error_code"] == 0 and row["partitions"]}
     if not rows:
         return {}
-    resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in rows]
-    settings: dict[str, dict[str, str]] = {}
-    for response in await admin.describe_configs(resources):
+    entries: dict[str, list[dict[str, Any]]] = {}
+    for response in await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name) for name in rows]):
         for resource in response.to_object()["resources"]:
-            settings[resource["resource_name"]] = {
-                entry["config_names"]: entry["config_value"] for entry in resource["config_entries"]
-            }
-    return {
-        name: Found(
-            name,
-            len(partitions),
-            min(len(partition["replicas"]) for partition in partitions),
-            sum(1 for partition in partitions if partition["leader"] < 0),
-            settings.get(name, {}),
-        )
-        for name, partitions in rows.items()
-    }
+            entries[resource["resource_name"]] = resource["config_entries"]
+    return {name: _found(name, row["partitions"], entries.get(name, [])) for name, row in rows.items()}
+
+
+def _found(name: str, partitions: list[dict[str, Any]], entries: list[dict[str, Any]]) -> Found:
+    return Found(
+        name,
+        len(partitions),
+        min(len(one["replicas"]) for one in partitions),
+        sum(1 for one in partitions if one["leader"] < 0),
+        sum(1 for one in partitions if len(one["isr"]) < len(one["replicas"])),
+        {entry["config_names"]: entry["config_value"] for entry in entries},
+        {entry["config_names"]: entry["config_value"] for entry in entries if entry["config_source"] == OF_THE_TOPIC},
+    )

@@ -1,0 +1,86 @@
+"""Records as CloudEvents 1.0 in binary mode: what the headers of each stream's records say.
+
+The payload stays as it is; `ce_id` is unique under its `ce_source`, and the same for a record that is said again.
+Records of city.readings come from gateways; their headers are passed over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, Final, TypeAlias
+
+import orjson
+
+from engine.casework.outbox import OutboxRow
+from engine.runtime.log import Entry, Stream
+
+Header: TypeAlias = tuple[str, bytes]
+Headers: TypeAlias = tuple[Header, ...]
+
+SPEC_VERSION: Final = b"1.0"
+TYPES: Final = {
+    Stream.ALERTS: (
+        "alert.raised",
+        "alert.escalated",
+        "alert.downgraded",
+        "alert.cleared",
+        "alert.mark",
+        "alert.still",
+    ),
+    Stream.SHADOW: ("shadow.raised", "shadow.escalated", "shadow.downgraded", "shadow.cleared", "shadow.still"),
+    Stream.CASES: ("case.event",),
+    Stream.SENSORS: ("sensor.value",),
+    Stream.QUARANTINE: ("reading.rejected",),
+    Stream.LATE: ("reading.late",),
+}
+"""The types of events that each stream carries, each with `tongguan.` before it."""
+
+
+def event(source: str, kind: str, name: str, t_ms: int | None = None) -> Headers:
+    """Return the headers of one event of a type without its `tongguan.`."""
+    said: Headers = (
+        ("ce_specversion", SPEC_VERSION),
+        ("ce_id", name.encode()),
+        ("ce_source", source.encode()),
+        ("ce_type", f"tongguan.{kind}".encode()),
+        ("content-type", b"application/json"),
+    )
+    return said if t_ms is None else (*said, ("ce_time", _rfc3339(t_ms).encode()))
+
+
+def of_entries(prefix: str = "") -> Callable[[str, Entry], Headers]:
+    """Return what gives the headers of detect's records by their stream: for telemetry's producer."""
+
+    def headers(stream: str, entry: Entry) -> Headers:
+        kind, name, t_ms = _named(stream, orjson.loads(entry.value))
+        return event(f"/tongguan/{prefix}{stream}", kind, name, t_ms)
+
+    return headers
+
+
+def of_cases(prefix: str = "") -> Callable[[OutboxRow], Headers]:
+    """Return what gives the headers of a row of the outbox: for the relay to city.cases."""
+    source = f"/tongguan/{prefix}{Stream.CASES}"
+    return lambda row: event(source, "case.event", f"{row.case}:{row.seq}")
+
+
+def _named(stream: str, said: Any) -> tuple[str, str, int | None]:
+    """Return the type, the id and the time of a record of detect's."""
+    if stream in (Stream.ALERTS, Stream.SHADOW):
+        room = "alert" if stream == Stream.ALERTS else "shadow"
+        if "mark" in said:
+            return f"{room}.mark", f"mark:{said['partition']}:{said['mark']}", said["mark"]
+        if "still" in said:
+            return f"{room}.still", f"still:{said['still']}:{said['t']}", said["t"]
+        return f"{room}.{said['change']}", said["id"], said["t"]
+    if stream == Stream.SENSORS:
+        return "sensor.value", f"{said['sensor']}|{said['kind']}|{said['t']}", said["t"]
+    kind = "reading.late" if stream == Stream.LATE else "reading.rejected"
+    where = (str(said.get(part, "-")) for part in ("topic", "partition", "offset", "index"))
+    return kind, "/".join(where), None
+
+
+def _rfc3339(t_ms: int) -> str:
+    seconds, ms = divmod(t_ms, 1000)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{ms:03d}Z"
