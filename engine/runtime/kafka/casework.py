@@ -133,6 +133,7 @@ class Caseworking:
         self._bookmark.lose()
         while not self._queue.empty():
             self._queue.get_nowait()
+        self._queue.put_nowait((STALE, AlertRecord(-1, b"", 0)))  # wakes who waits for an event that no longer comes
         self._changed.set()
 
     # ---- the work
