@@ -8,7 +8,7 @@ DEMO_FLAGS ?=
 # compiled kernels are kept between runs
 export NUMBA_CACHE_DIR ?= $(CURDIR)/.cache/numba
 
-.PHONY: demo test check bench soak mutants lock test-setup python lint types imports clean
+.PHONY: demo test check bench bench-kafka stack stack-down soak mutants lock test-setup python lint types imports clean
 
 demo: $(VENV)/run.ok
 	$(BIN)/tongguan demo $(DEMO_FLAGS)
@@ -32,8 +32,20 @@ imports: $(VENV)/dev.ok
 bench: $(VENV)/dev.ok
 	$(BIN)/python -m bench.p1
 
-# long runs, not part of `make test`: 5,000 examples a property, 200 random kills
+# the same beside peers, on Kafka; makes environments for them
+bench-kafka: $(VENV)/dev.ok
+	$(BIN)/python -m bench.kafka
+
+# Kafka, PostgreSQL, two workers, the API and a simulator on this machine
+stack: $(VENV)/run.ok
+	deploy/local/stack up
+
+stack-down:
+	deploy/local/stack down
+
+# long runs, not part of `make test`: 5,000 examples a property, 200 random kills, two million readings through faults
 soak: $(VENV)/dev.ok
+	$(BIN)/pytest tests/soak/faults.py
 	TONGGUAN_EXAMPLES=5000 TONGGUAN_KILLS=200 $(BIN)/pytest -n 2 --dist loadfile tests/property tests/crash --timeout 0
 
 mutants: $(VENV)/dev.ok
