@@ -58,15 +58,16 @@ def write(report: Report) -> None:
 
 Written by `make soak`; not by hand. {datetime.now(UTC):%Y-%m-%d}, commit {commit.stdout.strip()}, {machine}.
 
-A simulated town of {SENSORS:,} sensors on the player's clock, readings up to 8 s out of order, six rules, 8 partitions, three workers, one broker,
-one PostgreSQL, on one machine. While the readings came in, workers, broker and database were broken at random. Afterwards the changes of each sensor in
-`city.alerts` were compared with those of `tongguan detect` on the same readings, the cases with a recomputation from `city.alerts`, and `city.cases` with the outbox.
+A simulated town of {SENSORS:,} sensors on the player's clock, readings up to 8 s out of order, six rules, 8 partitions,
+three workers, one broker, one PostgreSQL, on one machine. While the readings came in, workers, broker and database were
+broken at random. Afterwards the changes of each sensor in `city.alerts` were compared with those of `tongguan detect` on
+the same readings, the cases with a recomputation from `city.alerts`, and `city.cases` with the outbox.
 
 | | |
 |---|---|
 {chr(10).join(report.lines())}
 
-"Changes said again" are repeats with the same id and the same content: a worker that takes over says again what came behind the checkpoint, and casework
-drops what it has seen.
+"Changes said again" are repeats with the same id and the same content: a worker that takes over says again what came
+behind the checkpoint, and casework drops what it has seen.
 """
     (ROOT / "docs" / "faults.md").write_text(text, "utf-8")
