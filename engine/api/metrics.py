@@ -9,9 +9,15 @@ from __future__ import annotations
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
+from engine.detect.decode.reasons import Deadly, Reason
+
 BATCH_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 DELAY_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0)
 STAGES = ("accept", "file", "dispatch", "handle", "verify")
+UNPROCESSABLE = ("bad_change", "bad_json", "engine_fault", "gap", "sequence_gap", "unknown_episode", "unknown_rule")
+"""Why casework puts a record of the alerts log in quarantine."""
+
+REASONS = tuple(dict.fromkeys(map(str, (*Reason, *Deadly, *UNPROCESSABLE))))
 
 
 class Metrics:
@@ -28,6 +34,8 @@ class Metrics:
         self.registry = registry
         self.readings_total = counter("readings_total", "Readings accepted by the decoder.", "kind")
         self.rejects_total = counter("rejects_total", "Readings rejected by the decoder.", "reason")
+        for reason in map(str, Reason):
+            self.rejects_total.labels(reason)
         self.late_total = counter("late_total", "Readings that were stale, late or duplicate.", "kind")
         self.detect_seconds = histogram("detect_seconds", "Time of one detect step.", BATCH_SECONDS)
         self.detect_delay_seconds = histogram("detect_delay_seconds", "Log time to change.", DELAY_SECONDS)
@@ -37,6 +45,8 @@ class Metrics:
         for stage in STAGES:
             self.sla_breaches_total.labels(stage)
         self.quarantine_total = counter("quarantine_total", "Rows put in quarantine.", "reason")
+        for reason in REASONS:  # from 0 on, so that the first row is seen as an increase
+            self.quarantine_total.labels(reason)
         self.checkpoint_seconds = histogram("checkpoint_seconds", "Time of one checkpoint.", BATCH_SECONDS)
 
 

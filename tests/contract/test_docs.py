@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import msgspec
@@ -13,6 +14,12 @@ from prometheus_client import CollectorRegistry
 
 from engine.api.metrics import Metrics
 from engine.cli import COMMANDS, loaded
+from engine.commands.bridge import BridgeMetrics
+from engine.runtime.bridge.bridge import Bridge
+from engine.runtime.bridge.payloads import Topic
+from engine.runtime.bridge.sinks import HttpSink
+from engine.runtime.bridge.source import Broker, Source
+from engine.runtime.bridge.spool import Spool
 from engine.runtime.config import FIELDS, Config
 
 ROOT = Path(__file__).parent.parent.parent
@@ -40,6 +47,20 @@ GAUGES = {
     "destination_failures",
 }
 
+BRIDGE = {
+    "messages_total",
+    "acknowledged_total",
+    "readings_total",
+    "refused_total",
+    "dropped_total",
+    "spool_messages",
+    "spool_bytes",
+    "spool_oldest_seconds",
+    "mqtt_connected",
+    "log_connected",
+    "no_room",
+}
+
 
 def text(page: str) -> str:
     return (ROOT / page).read_text(encoding="utf-8")
@@ -65,6 +86,17 @@ def test_every_metric_is_told_and_no_other() -> None:
     counted = {f"{family.name}{'_total' if family.type == 'counter' else ''}" for family in registry.collect()}
     told = {name.strip("`").partition("{")[0] for name, _ in rows("docs/operating.md", "metric")}
     assert told == counted | {f"tongguan_{name}" for name in GAUGES}
+
+
+def test_every_metric_of_the_bridge_is_told_and_no_other() -> None:
+    source = Source(Broker("127.0.0.1", 1), "x")
+    with TemporaryDirectory() as folder:
+        spool = Spool(Path(folder), 1 << 20)
+        said = BridgeMetrics(Bridge(source, HttpSink("http://x", "", Topic("x")), spool)).collect()
+        counted = {f"{family.name}{'_total' if family.type == 'counter' else ''}" for family in said}
+        spool.close()
+    told = {name.strip("`") for name, _ in rows("docs/bridge.md", "metric of the bridge")}
+    assert told == counted == {f"tongguan_bridge_{name}" for name in BRIDGE}
 
 
 def commands(page: str) -> list[str]:
