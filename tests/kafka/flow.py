@@ -22,12 +22,12 @@ from engine.runtime.export import reading_line
 from engine.runtime.kafka.client import Connection
 from engine.runtime.kafka.means import Limits
 from engine.runtime.kafka.telemetry import Telemetry
-from engine.runtime.kafka.topics import Topics
+from engine.runtime.kafka.topics import Topics, make, wanted
 from engine.runtime.readings import plan_record, tick_record
 from rules.load import LIBRARY, load_rules
 from rules.partition import home_partition
 from rules.plan import Plan
-from tests.parts.broker import Broker
+from tests.parts.broker import DAY_MS, Broker
 from tests.parts.postgres import Database
 
 START = 1_780_000_000_000
@@ -200,6 +200,13 @@ class Flow:
         await until(done, f"positions at {ends}; {[worker.status() for worker in workers]}")
         for worker in workers:
             await worker.producing.flush()
+
+    async def recreate(self) -> None:
+        """Delete the topic of readings and make it anew."""
+        async with self.connection.opened(self.connection.admin()) as admin:
+            await admin.delete_topics([self.topics.readings])
+        config = self.broker.config(partitions=self.partitions, log_time="record", topic_prefix=self.topics.prefix)
+        await make(self.connection, wanted(config, least_ms=DAY_MS))
 
     async def read(self, topic: str) -> list[bytes]:
         """Return all values of a topic's partition 0."""

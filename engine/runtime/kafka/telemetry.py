@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from itertools import count
 from typing import Any, TypeVar
 
 from aiokafka import ConsumerRebalanceListener, TopicPartition
@@ -23,6 +24,7 @@ from engine.casework.errors import StoreAway
 from engine.casework.store import Store
 from engine.detect.detector import PlanSource
 from engine.runtime.errors import BrokerAway, LogFailed, OffLog, RuntimeFault, TryAgain
+from engine.runtime.kafka import refusals
 from engine.runtime.kafka.checkpoints import Checkpoints
 from engine.runtime.kafka.client import Connection
 from engine.runtime.kafka.fetching import SESSION_MS, BatchConsumer, end_offsets
@@ -30,15 +32,16 @@ from engine.runtime.kafka.judging import Judging
 from engine.runtime.kafka.means import Limits, Observer
 from engine.runtime.kafka.producing import Headers, Producing
 from engine.runtime.kafka.refusals import Refusal
+from engine.runtime.kafka.restoring import CalmPlans
 from engine.runtime.kafka.topics import Topics, describe
 from engine.runtime.kafka.watchdog import Watchdog
-from rules.plan import Plan
 
 LIMITS = Limits()
 QUEUE_BYTES = 64 << 20
 LOOK_S = 5.0
 COMMIT_S = 1.0
 TRIES = 3
+COUNT_LOOKS = 6
 RETRY_S = 1.0
 REBUILD_S = 0.1
 HAND_OVER_S = 10.0
@@ -57,15 +60,15 @@ class PartitionStatus:
     """
 
     partition: int
-    position: int | None
-    lag: int | None
-    watermark_ms: int | None
-    log_time_ms: int | None
-    checkpoint_age_s: float
-    waiting_bytes: int
-    queued_bytes: int
-    skipped: int
-    refusal: Refusal | None
+    position: int | None = None
+    lag: int | None = None
+    watermark_ms: int | None = None
+    log_time_ms: int | None = None
+    checkpoint_age_s: float = 0.0
+    waiting_bytes: int = 0
+    queued_bytes: int = 0
+    skipped: int = 0
+    refusal: Refusal | None = None
 
 
 class Telemetry(ConsumerRebalanceListener):  # type: ignore[misc]
@@ -92,7 +95,7 @@ class Telemetry(ConsumerRebalanceListener):  # type: ignore[misc]
         look_s: float = LOOK_S,
     ) -> None:
         self.limits = limits
-        self.plans: PlanSource = _Calm(plans)
+        self.plans: PlanSource = CalmPlans(plans)
         self.checkpoints = Checkpoints(store, name, clock)
         self.observer = observer
         self.rebuilt = 0
@@ -107,6 +110,7 @@ class Telemetry(ConsumerRebalanceListener):  # type: ignore[misc]
         self._database = ThreadPoolExecutor(4, "checkpoints")
         self._judging: dict[int, Judging] = {}
         self._known: int | None = None
+        self._now = 0
         self._ends: dict[int, int] = {}
         self._queued = 0
         self._room = asyncio.Event()
@@ -177,8 +181,13 @@ class Telemetry(ConsumerRebalanceListener):  # type: ignore[misc]
         return {n: judging.position for n, judging in self._judging.items() if judging.position is not None}
 
     def status(self) -> list[PartitionStatus]:
-        """Return how the partitions of ours are; cheap."""
-        return [self._status(judging) for _, judging in sorted(self._judging.items())]
+        """Return how the partitions of ours are, and those that nobody may read; cheap."""
+        known = self._known or 0
+        nobodys = [refusals.partitions_added(n, known) for n in range(known, self._now) if n not in self._judging]
+        return [
+            *(self._status(judging) for _, judging in sorted(self._judging.items())),
+            *(PartitionStatus(one.partition, refusal=one) for one in nobodys),
+        ]
 
     def _status(self, judging: Judging) -> PartitionStatus:
         partition, end, at = judging.partition, self._ends.get(judging.number), judging.position
@@ -219,6 +228,8 @@ class Telemetry(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:  # noqa: ARG002
         """Keep what it would take long to judge again: somebody else may have to."""
+        if not self._judging:
+            return
         heavy = [judging.save() for judging in self._judging.values() if judging.replay_s > REPLAY_S]
         with suppress(asyncio.TimeoutError, StoreAway):
             async with asyncio.timeout(REVOKE_S):
@@ -301,10 +312,12 @@ class Telemetry(ConsumerRebalanceListener):  # type: ignore[misc]
     async def _watching(self) -> None:
         """Compare with the ends that another connection tells; make a consumer anew under which a partition stands."""
         watchdog = Watchdog()
-        while True:
+        for looks in count():
             await asyncio.sleep(self._look_s)
             try:
                 ends = await end_offsets(self._connection, map(self._tp, self._judging))
+                if looks % COUNT_LOOKS == 0:
+                    self._now = await self._partitions()
             except (BrokerAway, TimeoutError) as error:
                 _log.warning("the log's ends cannot be read: %s", error)
                 continue
@@ -340,12 +353,17 @@ class Telemetry(ConsumerRebalanceListener):  # type: ignore[misc]
     async def agreed(self) -> int:
         """Return how many partitions the log had when it was first met. StoreAway, BrokerAway."""
         if self._known is None:
-            found = await describe(self._connection, [self._topics.readings])
-            if self._topics.readings not in found:
-                raise BrokerAway(f"no topic {self._topics.readings}; `tongguan topics create` makes it")
-            now = found[self._topics.readings].partitions
+            now = await self._partitions()
             self._known = (await self.database(self.checkpoints.agree, now, None)).partitions
         return self._known
+
+    async def _partitions(self) -> int:
+        """Return how many partitions the log has now."""
+        topic = self._topics.readings
+        found = await describe(self._connection, [topic])
+        if topic not in found:
+            raise BrokerAway(f"no topic {topic}; `tongguan topics create` makes it")
+        return found[topic].partitions
 
     def seek(self, number: int, position: int) -> None:
         """Let the log be read from a position."""
@@ -384,17 +402,3 @@ class Telemetry(ConsumerRebalanceListener):  # type: ignore[misc]
     def _new_producing(self) -> Producing:
         prefix = self._topics.prefix
         return Producing(self._connection, lambda stream: prefix + stream, self._headers)
-
-
-class _Calm:
-    """Plans of a database that may be away: then none is there, and the partition asks again."""
-
-    def __init__(self, plans: PlanSource) -> None:
-        self._plans = plans
-
-    def get(self, digest: str) -> Plan | None:
-        try:
-            return self._plans.get(digest)
-        except StoreAway as error:
-            _log.warning("plan %s: %s", digest[:12], error)
-            return None
