@@ -28,6 +28,7 @@ QUEUED = 4_096
 BATCH = 512
 TRIES = 5
 LONGEST_PAUSE_S = 10.0
+STALE = -1
 _T = TypeVar("_T")
 _log = logging.getLogger(__name__)
 
