@@ -8,18 +8,21 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from engine.detect.decode.rows import READING
 from engine.detect.decode.vocabulary import Vocabulary
 from engine.detect.episodes import Episode, Episodes
 from engine.detect.errors import CheckpointUnreadable
 from engine.detect.kernels.layout import M_POOL, SERIES
 from engine.detect.last_values import Values
-from engine.detect.rows import PLAIN, Rows, Texts
+from engine.detect.rows import Rows
 from engine.detect.rule_state import RuleState
 from engine.detect.state import State
 from rules.columns import Column, Strings
 from rules.plan import Plan
 
 FORMAT: Final = 1
+COLUMNS: Final = ("series", "kind", "t", "u", "log_time", "v", "lon", "lat", "offset", "index", "stale")
+"""What is kept of a waiting row beside its text."""
 
 
 class Array(msgspec.Struct, frozen=True):
@@ -177,21 +180,23 @@ class _Format(msgspec.Struct):
 
 def pack_rows(rows: Rows) -> WaitingRows:
     """Pack rows that wait, with their texts."""
-    rows = rows.own()
+    rows = Rows.join([rows])
     return WaitingRows(
-        {name: packed(getattr(rows, name)) for name in PLAIN},
-        packed(rows.raw.heaps[0]),
-        packed(rows.raw.end),
+        {name: packed(rows.table[name]) for name in COLUMNS},
+        packed(rows.heap),
+        packed(rows.table["raw_start"] + rows.table["raw_length"]),
         {name: _pack_column(column) for name, column in rows.attrs.items()},
     )
 
 
 def unpack_rows(packed_rows: WaitingRows) -> Rows:
-    columns: dict[str, Any] = {name: unpacked(array) for name, array in packed_rows.columns.items()}
     end = unpacked(packed_rows.end)
     start = np.concatenate((np.zeros(1, np.int64), end[:-1])) if len(end) else end
-    raw = Texts((unpacked(packed_rows.heap),), None, start, end)
-    return Rows(**columns, raw=raw, attrs={name: _unpack_column(c) for name, c in packed_rows.attrs.items()})
+    table = np.zeros(len(end), READING)
+    for name in COLUMNS:
+        table[name] = unpacked(packed_rows.columns[name])
+    table["raw_start"], table["raw_length"] = start, end - start
+    return Rows(table, unpacked(packed_rows.heap), {n: _unpack_column(c) for n, c in packed_rows.attrs.items()})
 
 
 def _pack_column(column: Column) -> WaitingColumn:

@@ -13,6 +13,7 @@ from engine.detect.decode.decoded import Control, Decoded
 from engine.detect.decode.decoder import Decoder
 from engine.detect.decode.reading import ControlText, ReadingCheck
 from engine.detect.decode.reasons import Refusal
+from engine.detect.decode.rows import Table
 from engine.detect.episodes import mark
 from engine.detect.errors import DetectError, NoPlan, PlanMissing
 from engine.detect.kernels import order as order_kernels
@@ -20,9 +21,9 @@ from engine.detect.kernels import timers
 from engine.detect.kernels.compiled import NEVER
 from engine.detect.order import Clocks, Released
 from engine.detect.output import Lateness, LateRow, Output, RejectRow
-from engine.detect.rows import I32, I64, U8, Rows, Texts, taken
+from engine.detect.rows import I64, Rows, taken
 from engine.detect.rule_state import RuleState, Told
-from engine.detect.seen import grouped
+from engine.detect.seen import by_kind
 from engine.detect.state import State
 from engine.detect.switch import cleared_by_plan
 from rules.plan import Plan
@@ -150,7 +151,7 @@ class Detector:
     def finish(self) -> Output:
         """Offline, at the end of the input: let what waits go, and fire timers due before the largest order time."""
         out = Output()
-        self._judge(self._now.order.finish(), [], out)
+        self._judge(self._now.order.finish(len(self._now.vocabulary.kind_names)), [], out)
         return out
 
     @property
@@ -200,7 +201,6 @@ class Detector:
         now.reread(self._decoder, attrs)
         kinds = now.vocabulary.kind_names
         self._readers = {name: [state for state in now.rules if name in state.rule.reads] for name in kinds}
-        self._read = np.array([bool(self._readers[name]) for name in kinds] + [False])
 
     def _pass_plan(self, batch: RecordBatch, decoded: Decoded, first: int, control: Control, out: Output) -> bool:
         """Take in what stands before a plan record, then the record; False if its plan is missing."""
@@ -228,7 +228,7 @@ class Detector:
         """Take in the records `first` to `after` (not included) of a batch."""
         now = self._now
         clocks = Clocks.silent(after - first)
-        rows, record = self._rows(batch, decoded, first, after, clocks)
+        rows = self._rows(batch, decoded, first, after, clocks)
         controls = [control for control in decoded.controls if first <= control.record < after]
         for control in controls:
             clocks.note(control.record - first, min(control.t, control.log_time))
@@ -239,37 +239,19 @@ class Detector:
             if len(moved):
                 now.awaits_start = False
                 now.expect(now.rules, int(clocks.oldest[moved[0]]))
-        released = now.order.advance(rows, record, clocks, now.plan.max_delay_ms)
+        released = now.order.advance(rows, first, clocks, now.plan.max_delay_ms, len(now.vocabulary.kind_names))
         self._judge(released, [c.record - first for c in controls if c.kind == "tick"], out)
         now.cursor = int(batch.offset[after - 1])
 
-    def _rows(self, batch: RecordBatch, decoded: Decoded, first: int, after: int, clocks: Clocks) -> tuple[Rows, I32]:
-        """Turn decoded readings into rows with their order times; their record is counted from `first`."""
-        now = self._now
-        now.series.update(now.vocabulary)
-        part = slice(*np.searchsorted(decoded.record, (first, after)).tolist())
-        record = decoded.record[part] - np.int32(first)
-        t, log_time = decoded.t[part], decoded.log_time[part]
-        used, u, stale = np.empty_like(t), np.empty_like(t), np.empty(len(t), np.uint8)
-        clocks.suspect = order_kernels.clock(
-            record, t, log_time, now.plan.max_age_ms, used, u, stale, clocks.newest, clocks.oldest
-        )
-        rows = Rows(
-            series=decoded.series[part],
-            kind=decoded.kind[part],
-            t=used,
-            u=u,
-            log_time=log_time,
-            v=decoded.v[part],
-            lon=decoded.lon_e7[part],
-            lat=decoded.lat_e7[part],
-            offset=batch.offset[decoded.record[part]],
-            index=decoded.index[part],
-            stale=stale,
-            raw=Texts((batch.data,), None, decoded.raw_start[part], decoded.raw_end[part]),
-            attrs={name: taken(column, part) for name, column in decoded.attrs.items()},
-        )
-        return rows, record
+    def _rows(self, batch: RecordBatch, decoded: Decoded, first: int, after: int, clocks: Clocks) -> Rows:
+        """Take the decoded readings of some records, and judge their clocks."""
+        self._now.series.update(self._now.vocabulary)
+        table, attrs = decoded.table, decoded.attrs
+        if after < decoded.next_record or decoded.controls:
+            part = slice(*np.searchsorted(table["record"], (first, after)).tolist())
+            table, attrs = table[part], {name: taken(column, part) for name, column in attrs.items()}
+        clocks.suspect = order_kernels.clock(table, first, self._now.plan.max_age_ms, clocks.newest, clocks.oldest)
+        return Rows(table, batch.data, attrs)
 
     def _report(self, batch: RecordBatch, decoded: Decoded, first: int, after: int, out: Output) -> None:
         """Pass on the decoder's rejects, and its counts with the last part of what it decoded."""
@@ -285,51 +267,53 @@ class Detector:
 
     def _judge(self, released: Released, ticks: Sequence[int], out: Output) -> None:
         """Judge released readings by order and rules, fire timers, set marks, and put everything into words."""
-        now, told, rows = self._now, self._told, released.rows
+        now, told = self._now, self._told
         told.n = 0
         hidden = [state.hidden for state in now.rules]
-        flag = np.empty(len(rows), np.uint8)
-        if len(rows):
-            self._see(released, flag, out)
+        seen = np.empty(len(released), order_kernels.RELEASED)
+        if len(released):
+            self._see(released, seen, out)
         for state in now.rules:
             state.sweep(int(released.watermark[-1]), told)
-        timers.place(told.out, told.n, released.watermark, released.start, rows.u, released.record, now.released)
+        timers.place(
+            told.out, told.n, released.watermark, released.start, released.u, released.record_of_row, now.released
+        )
         for record in ticks:
             mark(told, int(released.start[record + 1]) + record, int(released.watermark[record]))
         out.items += now.episodes.words(told, now.rules, now.plan)
         if now.values is not None:
-            out.last_values.append(now.values.tell(rows, flag, told.out[: told.n], now.episodes, now.plan.grids))
-        now.released += len(rows)
+            out.last_values.append(now.values.tell(seen, told.out[: told.n], now.episodes, now.plan.grids))
+        now.released += len(released)
         for state, before in zip(now.rules, hidden, strict=True):
             if state.hidden > before:
                 out.counts.hidden[state.rule.id] += state.hidden - before
 
-    def _see(self, released: Released, flag: U8, out: Output) -> None:
+    def _see(self, released: Released, seen: Table, out: Output) -> None:
         """Tell late from good, count, and show the readings to the rules of their kinds."""
-        now, rows, vocabulary, series = self._now, released.rows, self._now.vocabulary, self._now.series
-        clock = np.empty(len(rows), np.int64)
-        counts = np.zeros((len(self._read), 4), np.int64)
+        now, vocabulary, series = self._now, self._now.vocabulary, self._now.series
+        counts = np.zeros((len(released.kinds), 4), np.int64)
         bad = order_kernels.admit(
-            rows.series, rows.kind, rows.t, rows.u, released.record, released.before, rows.stale, rows.lon, rows.lat,
-            vocabulary.series_lon_e7, vocabulary.series_lat_e7, series.last, flag, clock, counts,
+            released.waited, released.parts[-1].table, released.order, released.record, released.before,
+            np.cumsum(released.kinds) - released.kinds, series.local, vocabulary.series_lon_e7,
+            vocabulary.series_lat_e7, series.last, seen, released.u, released.record_of_row, counts,
         )  # fmt: skip
         names = (*vocabulary.kind_names, "")
-        of_kind = counts.sum(axis=1)
-        for kind in np.flatnonzero(of_kind).tolist():
-            out.counts.readings[names[kind]] += int(of_kind[kind])
+        for kind, readings in enumerate(released.kinds.tolist()):
+            if readings:
+                out.counts.readings[names[kind]] += readings
         if bad:
-            self._set_aside(rows, flag, counts, out)
-        wanted = np.where(self._read, of_kind, 0)
-        for name, seen in grouped(rows, clock, flag, series.local, wanted, vocabulary, now.plan).items():
-            for state in self._readers[name]:
-                state.see(seen, released, now.released, series.of_kind(name), self._told)
+            self._set_aside(released, seen, counts, out)
+        for rows in by_kind(seen, released, vocabulary, now.plan):
+            for state in self._readers[rows.kind_name]:
+                state.see(rows, now.released, series.of_kind(rows.kind_name), self._told)
 
-    def _set_aside(self, rows: Rows, flag: U8, counts: I64, out: Output) -> None:
+    def _set_aside(self, released: Released, seen: Table, counts: I64, out: Output) -> None:
         """Put stale, late and duplicate readings into the late store, and count them."""
-        judged = flag & order_kernels.JUDGEMENT
-        for row in np.flatnonzero(judged).tolist():
-            reason = LATENESS[int(judged[row]) - 1]
-            out.late.append(LateRow(reason, int(rows.offset[row]), int(rows.index[row]), rows.raw.of(row)))
+        judged = seen["flag"] & order_kernels.JUDGEMENT
+        bad = np.flatnonzero(judged)
+        bad = bad[np.argsort(seen["row"][bad])]
+        for row, judgement in zip(seen["row"][bad].tolist(), judged[bad].tolist(), strict=True):
+            out.late.append(LateRow(LATENESS[judgement - 1], *released.late(row)))
         names = (*self._now.vocabulary.kind_names, "")
         for kind, judgement in np.argwhere(counts[:, 1:]).tolist():
             out.counts.late[names[kind], LATENESS[judgement]] += int(counts[kind, judgement + 1])

@@ -9,14 +9,16 @@ from typing import Final
 import msgspec
 import numpy as np
 import numpy.typing as npt
+from numba import types
 
 from engine.detect.changes import LEVEL_WORDS
+from engine.detect.decode.rows import Table
 from engine.detect.decode.vocabulary import Vocabulary
 from engine.detect.episodes import Episodes
 from engine.detect.kernels import layout as at
 from engine.detect.kernels.compiled import NEVER, compiled
-from engine.detect.kernels.order import JUDGEMENT
-from engine.detect.rows import F64, I32, I64, U8, Rows
+from engine.detect.kernels.order import JUDGEMENT, SEEN
+from engine.detect.rows import F64, I32, I64, U8
 from engine.detect.rule_state import Matrix
 from geo import NO_PLACE
 from geo.grids import GridSet
@@ -70,27 +72,29 @@ class LastValues:
             )
 
 
-@compiled(
-    "void(int32[::1], int64[::1], float64[::1], int32[::1], int32[::1], uint8[::1], uint8[::1], int64[:, ::1], "
-    "float64[::1])"
-)
-def choose(series: I32, t: I64, v: F64, lon: I32, lat: I32, flag: U8, chosen: U8, kept: Matrix, kept_v: F64) -> None:
+@compiled(types.void(SEEN, types.uint8[::1], types.int32[::1], types.int64[:, ::1], types.float64[::1]))
+def choose(rows: Table, chosen: U8, place: I32, kept: Matrix, kept_v: F64) -> None:
     """Choose good rows a minute or more after the last told of their series, beside those chosen before (by a change).
 
-    `kept` [series, 4] is updated: `t` of the last told, then `t`, `lon` and `lat` of the last good row; `kept_v`: `v`.
+    `rows` stand by kind, in order of release; `chosen` and `place`, where each stands, are by number in the order of
+    release. `kept` [series, 4] is updated: `t` of the last told, then `t`, `lon` and `lat` of the last good row, and
+    `kept_v`, its `v`.
     """
-    for i in range(len(t)):
-        if flag[i] & JUDGEMENT:
+    for j in range(len(rows)):
+        one = rows[j]
+        i = one["row"]
+        if one["flag"] & JUDGEMENT:
             chosen[i] = 0
             continue
-        s = series[i]
-        kept[s, 1] = t[i]
-        kept[s, 2] = lon[i]
-        kept[s, 3] = lat[i]
-        kept_v[s] = v[i]
-        if chosen[i] or t[i] - kept[s, 0] >= EVERY_MS:
+        s = one["series"]
+        kept[s, 1] = one["t"]
+        kept[s, 2] = one["lon"]
+        kept[s, 3] = one["lat"]
+        kept_v[s] = one["v"]
+        if chosen[i] or one["t"] - kept[s, 0] >= EVERY_MS:
             chosen[i] = 1
-            kept[s, 0] = t[i]
+            place[i] = j
+            kept[s, 0] = one["t"]
 
 
 class Values:
@@ -112,25 +116,26 @@ class Values:
             self.kept = np.concatenate((self.kept, np.full((more, 4), NEVER, np.int64)))
             self.v = np.concatenate((self.v, np.zeros(more)))
 
-    def tell(self, rows: Rows, flag: U8, told: Matrix, episodes: Episodes, grids: GridSet | None) -> LastValues:
+    def tell(self, rows: Table, told: Matrix, episodes: Episodes, grids: GridSet | None) -> LastValues:
         """Choose what is told of released rows and of the sensors that changed; the level is that after the step."""
         vocabulary = episodes.vocabulary
         self._room(vocabulary.count)
         changes = told[told[:, at.O_CODE] <= at.CLEARED]
         chosen = np.zeros(len(rows), np.uint8)
         chosen[changes[changes[:, at.O_PHASE] == at.READING, at.O_ROW]] = 1
-        choose(rows.series, rows.t, rows.v, rows.lon, rows.lat, flag, chosen, self.kept, self.v)
-        row = np.flatnonzero(chosen)
+        place = np.empty(len(rows), np.int32)
+        choose(rows, chosen, place, self.kept, self.v)
+        of_rows = rows[place[np.flatnonzero(chosen)]]
         timed = np.unique(changes[changes[:, at.O_PHASE] == at.TIMER, at.O_SERIES])
         timed = timed[self.kept[timed, 1] != NEVER]
-        series = np.concatenate((rows.series[row], timed)).astype(np.int32)
-        lon = np.concatenate((rows.lon[row], self.kept[timed, 2])).astype(np.int32)
-        lat = np.concatenate((rows.lat[row], self.kept[timed, 3])).astype(np.int32)
+        series = np.concatenate((of_rows["series"], timed)).astype(np.int32)
+        lon = np.concatenate((of_rows["lon"], self.kept[timed, 2])).astype(np.int32)
+        lat = np.concatenate((of_rows["lat"], self.kept[timed, 3])).astype(np.int32)
         levels = episodes.levels() if len(series) else {}
         return LastValues(
             series=series,
-            t=np.concatenate((rows.t[row], self.kept[timed, 1])),
-            v=np.concatenate((rows.v[row], self.v[timed])),
+            t=np.concatenate((of_rows["t"], self.kept[timed, 1])),
+            v=np.concatenate((of_rows["v"], self.v[timed])),
             lon_e7=lon,
             lat_e7=lat,
             grid=np.full(len(series), -1, np.int32) if grids is None else grids.locate(lon, lat),

@@ -3,33 +3,63 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
+from engine.detect.decode.rows import READING, Table
 from engine.detect.kernels import order as kernels
 from engine.detect.kernels.compiled import FOREVER, NEVER
-from engine.detect.kernels.gather import gathered
-from engine.detect.rows import I32, I64, Rows
-
-SMALL_ROWS = 4096
-"""Waiting rows of one batch fewer than this join those of the batch before."""
+from engine.detect.rows import I32, I64, Rows, attr_of
+from rules.columns import Column
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Released:
-    """What a run of records lets go, in order of release."""
+    """What a run of records lets go.
 
-    rows: Rows
+    Readings are numbered in two ways: in order of release, and as they stood, part after part.
+    """
+
+    parts: Sequence[Rows]
+    """Rows that waited, then those of the records; not all of the last part go."""
+    waited: Table
+    """The rows of all parts but the last."""
+    order: I32
+    """[n] which of the rows as they stood is released, in order of release."""
     record: I32
-    """[n] the record that lets each row go."""
+    """[rows as they stood] the record that lets each go."""
     start: I64
-    """[records + 1] first row of each record."""
+    """[records + 1] first released row of each record."""
     before: I64
     """[records] watermark before each record."""
     watermark: I64
     """[records] watermark after each record."""
+    record_of_row: I32
+    """[n] the record that lets each released row go, and its order time; set when they are judged."""
+    u: I64
+    kinds: I64
+    """[kinds + 1] released rows by kind; the last are of kinds that the plan no longer has."""
+    _attrs: dict[str, Column] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+    def attr(self, name: str) -> Column:
+        """Return an attribute of the rows as they stood."""
+        found = self._attrs.get(name)
+        if found is None:
+            found = self._attrs[name] = attr_of(self.parts, name)
+        return found
+
+    def late(self, row: int) -> tuple[int, int, bytes]:
+        """Return offset, position in the frame and own text of a released row."""
+        number = int(self.order[row])
+        for part in self.parts:
+            if number < len(part):
+                break
+            number -= len(part)
+        return int(part.table["offset"][number]), int(part.table["index"][number]), part.raw(number)
 
 
 @dataclass(slots=True)
@@ -57,74 +87,60 @@ class Order:
         self.watermark = NEVER
         self.newest = NEVER
         self.waiting: list[Rows] = []
-        """Rows by (u, position), of earlier batches first."""
+        """Rows by (u, position), of earlier batches first; each part larger than the next."""
 
     @property
     def waiting_bytes(self) -> int:
         return sum(part.size_bytes() for part in self.waiting)
 
-    def advance(self, rows: Rows, record: I32, clocks: Clocks, max_delay_ms: int) -> Released:
-        """Take in the readings of some records and return what these let go."""
-        newest = np.maximum(np.maximum.accumulate(clocks.newest), self.newest)
-        self.newest = int(newest[-1])
-        watermark = np.maximum(np.where(newest > NEVER, newest - max_delay_ms, NEVER), self.watermark)
-        return self._release(rows, record, watermark)
+    def advance(self, rows: Rows, first: int, clocks: Clocks, max_delay_ms: int, kinds: int) -> Released:
+        """Take in the readings of the records from `first` on and return what these let go."""
+        before, watermark = np.empty_like(clocks.newest), np.empty_like(clocks.newest)
+        self.newest = kernels.advance(clocks.newest, self.newest, self.watermark, max_delay_ms, before, watermark)
+        return self._release(rows, first, before, watermark, kinds)
 
-    def finish(self) -> Released:
+    def finish(self, kinds: int) -> Released:
         """Let everything go, as one record whose watermark is the largest order time."""
-        last = [self.newest, *(int(part.u[-1]) for part in self.waiting if len(part))]
-        return self._release(Rows.none(), np.zeros(0, np.int32), np.array([max(last)], np.int64))
+        last = max([self.newest, *(int(part.table["u"][-1]) for part in self.waiting if len(part))])
+        before, watermark = np.array([self.watermark], np.int64), np.array([last], np.int64)
+        return self._release(Rows.none(), 0, before, watermark, kinds)
 
-    def _release(self, rows: Rows, record: I32, watermark: I64) -> Released:
-        before = np.empty_like(watermark)
-        before[0] = self.watermark
-        before[1:] = watermark[:-1]
-        self.watermark = last = int(watermark[-1])
-        released = np.empty(len(rows), np.int32)
-        waiting, ordered = kernels.release(record, rows.u, watermark, released)
-        parts, at = self._due(last, watermark)
-        if waiting:
-            self._wait(rows, released == len(watermark))
-        if parts or waiting or not ordered:
-            rows, released = _in_order([*parts, rows], np.concatenate([*at, released]), len(watermark))
-        start = np.zeros(len(watermark) + 1, np.int64)
-        np.cumsum(np.bincount(released, minlength=len(watermark)), out=start[1:])
-        return Released(rows, released, start, before, watermark)
+    def _release(self, rows: Rows, first: int, before: I64, watermark: I64, kinds: int) -> Released:
+        self.watermark = int(watermark[-1])
+        parts = self._due()
+        waited = (
+            parts[0].table if len(parts) == 1 else np.concatenate([np.empty(0, READING), *(p.table for p in parts)])
+        )
+        n = len(waited) + len(rows)
+        record, order, spare = np.empty(n, np.int32), np.empty(n, np.int32), np.empty(n, np.int32)
+        u, start = np.empty(n, np.int64), np.zeros(len(watermark) + 2, np.int64)
+        of_kind = np.zeros(kinds + 1, np.int64)
+        steps = np.empty(len(start), np.int32)
+        kernels.release(waited, rows.table, first, watermark, record, u, start, order, spare, steps, of_kind)
+        goes = int(start[-2])
+        if goes < n:
+            self._wait(rows.take(order[goes:] - len(waited)))
+        spare, u = spare[:goes], u[:goes]
+        return Released((*parts, rows), waited, order[:goes], record, start[:-1], before, watermark, spare, u, of_kind)
 
-    def _due(self, last: int, watermark: I64) -> tuple[list[Rows], list[I32]]:
-        """Take the waiting rows with `u` up to `last` out, with the record that lets each go."""
+    def _due(self) -> list[Rows]:
+        """Take the waiting rows with `u` up to the watermark out."""
         parts: list[Rows] = []
-        at: list[I32] = []
         left: list[Rows] = []
         for part in self.waiting:
-            goes = int(np.searchsorted(part.u, last, side="right"))
+            goes = kernels.due(part.table, self.watermark)
             if goes:
                 parts.append(part.take(slice(0, goes)))
-                at.append(np.searchsorted(watermark, part.u[:goes]).astype(np.int32))
             if goes < len(part):
                 left.append(part.take(slice(goes, None)) if goes else part)
         self.waiting = left
-        return parts, at
+        return parts
 
-    def _wait(self, rows: Rows, waits: npt.NDArray[np.bool_]) -> None:
-        numbers = np.flatnonzero(waits)
-        part = rows.take(numbers[np.argsort(rows.u[numbers], kind="stable")])
-        if self.waiting and len(self.waiting[-1]) < SMALL_ROWS:
-            part = Rows.join([self.waiting.pop(), part])
-            part = part.take(np.argsort(part.u, kind="stable"))
-        self.waiting.append(part.own())
-
-
-def _in_order(parts: Sequence[Rows], released: I32, records: int) -> tuple[Rows, I32]:
-    """Join rows, leave out those that no record lets go, sort by (record, u); equal ones stay in order of position."""
-    goes = np.flatnonzero(released < records)
-    if len(goes):
-        u = gathered(np.concatenate([part.u for part in parts]), goes)
-        by = gathered(released, goes)
-        low = int(u.min())
-        span = int(u.max()) - low + 1
-        if span * (int(by.max()) + 1) < FOREVER:
-            goes = goes[np.argsort(by.astype(np.int64) * span + (u - low), kind="stable")]
-        else:
-            goes = goes[np.lexsort((u, by))]
-    return Rows.join(parts).take(goes), gathered(released, goes)
+    def _wait(self, rows: Rows) -> None:
+        """Keep rows, joined with those parts that are not much larger: so each is copied a few times only."""
+        parts, size = [rows], len(rows)
+        while self.waiting and len(self.waiting[-1]) <= 2 * size:
+            parts.insert(0, self.waiting.pop())
+            size += len(parts[0])
+        kept = Rows.join(parts)
+        self.waiting.append(kept if len(parts) == 1 else kept.take(np.argsort(kept.table["u"], kind="stable")))

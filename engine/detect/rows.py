@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from engine.detect.decode.rows import READING, Table
 from engine.detect.kernels import texts
 from engine.detect.kernels.gather import gathered
 from rules.columns import Column, Strings
@@ -19,126 +20,60 @@ I64 = npt.NDArray[np.int64]
 U8 = npt.NDArray[np.uint8]
 F64 = npt.NDArray[np.float64]
 
-ROW_BYTES = 72
-"""What a waiting row takes beside its texts."""
-
-
-@dataclass(frozen=True, slots=True)
-class Texts:
-    """Row i is `heaps[source[i]][start[i] : end[i]]`; without `source` there is one heap."""
-
-    heaps: tuple[U8, ...]
-    source: I32 | None
-    start: I64
-    end: I64
-
-    def of(self, row: int) -> bytes:
-        heap = self.heaps[0 if self.source is None else int(self.source[row])]
-        return heap[self.start[row] : self.end[row]].tobytes()
-
-    def take(self, rows: I64 | slice) -> Texts:
-        source = None if self.source is None else picked(self.source, rows)
-        return Texts(self.heaps, source, picked(self.start, rows), picked(self.end, rows))
-
-    def own(self) -> Texts:
-        """Copy the texts into one heap that holds nothing else."""
-        length = self.end - self.start
-        end = np.cumsum(length)
-        begin = end - length
-        copied = np.empty(int(length.sum()), np.uint8)
-        for number, heap in enumerate(self.heaps):
-            rows = slice(None) if self.source is None else self.source == number
-            texts.copy(heap, self.start[rows], self.end[rows], copied, begin[rows])
-        return Texts((copied,), None, begin, end)
-
-    @staticmethod
-    def join(parts: Sequence[Texts]) -> Texts:
-        heaps: list[U8] = []
-        sources = []
-        for part in parts:
-            source = np.zeros(len(part.start), np.int32) if part.source is None else part.source
-            sources.append(source + np.int32(len(heaps)))
-            heaps += part.heaps
-        start = np.concatenate([part.start for part in parts])
-        end = np.concatenate([part.end for part in parts])
-        return Texts(tuple(heaps), np.concatenate(sources), start, end)
-
 
 @dataclass(slots=True)
 class Rows:
-    """n readings, ordered by position in the log or by release; see the fields of engine.detect.decode.Decoded."""
+    """n readings, a row of `decode.rows.READING` each, ordered by position in the log or by order time.
 
-    series: I32
-    kind: I16
-    t: I64
-    """Event time as used: a suspect clock's is the log's."""
-    u: I64
-    """Order time."""
-    log_time: I64
-    v: F64
-    lon: I32
-    """The reading's own place until it is released, then its sensor's."""
-    lat: I32
-    offset: I64
-    index: I32
-    stale: U8
-    raw: Texts
+    Their texts stand in `heap`; `t` is the event time as used: a suspect clock's is the log's.
+    """
+
+    table: Table
+    heap: U8
     attrs: dict[str, Column]
 
     def __len__(self) -> int:
-        return len(self.t)
+        return len(self.table)
 
     @staticmethod
     def none() -> Rows:
-        i64, i32 = np.zeros(0, np.int64), np.zeros(0, np.int32)
-        return Rows(
-            series=i32,
-            kind=np.zeros(0, np.int16),
-            t=i64,
-            u=i64,
-            log_time=i64,
-            v=np.zeros(0),
-            lon=i32,
-            lat=i32,
-            offset=i64,
-            index=i32,
-            stale=np.zeros(0, np.uint8),
-            raw=Texts((np.zeros(0, np.uint8),), None, i64, i64),
-            attrs={},
-        )
+        return Rows(np.zeros(0, READING), np.zeros(0, np.uint8), {})
 
-    def take(self, rows: I64 | slice) -> Rows:
+    def raw(self, row: int) -> bytes:
+        """Return the reading's own text."""
+        start = int(self.table["raw_start"][row])
+        return self.heap[start : start + int(self.table["raw_length"][row])].tobytes()
+
+    def take(self, rows: I32 | I64 | slice) -> Rows:
         """Return some rows in the order given; texts stay where they are."""
-        columns: dict[str, Any] = {name: picked(getattr(self, name), rows) for name in PLAIN}
-        attrs = {name: taken(column, rows) for name, column in self.attrs.items()}
-        return Rows(**columns, raw=self.raw.take(rows), attrs=attrs)
-
-    def own(self) -> Rows:
-        """Return the rows with copies of their texts, so that no batch is kept alive by them."""
-        columns: dict[str, Any] = {name: getattr(self, name).copy() for name in PLAIN}
-        attrs = {name: owned(column) for name, column in self.attrs.items()}
-        return Rows(**columns, raw=self.raw.own(), attrs=attrs)
+        return Rows(self.table[rows], self.heap, {name: taken(column, rows) for name, column in self.attrs.items()})
 
     def size_bytes(self) -> int:
-        """What the rows hold, if they are their own."""
-        size = ROW_BYTES * len(self) + sum(len(heap) for heap in self.raw.heaps)
+        """What the rows hold."""
+        size = self.table.nbytes + len(self.heap)
         for column in self.attrs.values():
             size += 9 * len(self) + (0 if column.text is None else 12 * len(self) + len(column.text.heap))
         return size
 
     @staticmethod
     def join(parts: Sequence[Rows]) -> Rows:
-        """Return the rows of all parts, one part after another; an attribute that a part lacks is null there."""
-        if len(parts) == 1:
-            return parts[0]
-        columns: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in PLAIN}
+        """Return the rows of all parts, one part after another, with copies of their texts: they keep no batch alive.
+
+        An attribute that a part lacks is null there.
+        """
+        table = np.concatenate([part.table for part in parts])
+        heap = np.empty(int(table["raw_length"].sum()), np.uint8)
+        row = used = 0
+        for part in parts:
+            used = texts.copy(part.heap, table[row : row + len(part)], heap, used)
+            row += len(part)
         names = sorted(set().union(*(part.attrs for part in parts)))
-        attrs = {name: joined([part.attrs.get(name) or Column.nulls(len(part)) for part in parts]) for name in names}
-        return Rows(**columns, raw=Texts.join([part.raw for part in parts]), attrs=attrs)
+        return Rows(table, heap, {name: attr_of(parts, name) for name in names})
 
 
-PLAIN = tuple(field.name for field in fields(Rows) if field.name not in ("raw", "attrs"))
-"""The fields that are one array."""
+def attr_of(parts: Sequence[Rows], name: str) -> Column:
+    """Return an attribute of the rows of all parts, one part after another."""
+    return joined([part.attrs.get(name) or Column.nulls(len(part)) for part in parts])
 
 
 def picked(column: npt.NDArray[Any], rows: I32 | I64 | slice) -> npt.NDArray[Any]:
@@ -154,13 +89,12 @@ def taken(column: Column, rows: I32 | I64 | slice) -> Column:
     return Column(picked(column.tag, rows), picked(column.num, rows), text)
 
 
-def owned(column: Column) -> Column:
-    """Return a column with copies of its strings."""
-    text = column.text
-    if text is not None:
-        kept = Texts((text.heap,), None, text.start, text.start + text.length).own()
-        text = Strings(kept.heaps[0], kept.start, text.length.copy())
-    return Column(column.tag.copy(), column.num.copy(), text)
+def owned(text: Strings) -> Strings:
+    """Return strings in a heap that holds nothing else."""
+    heap = np.empty(int(text.length.sum()), np.uint8)
+    start = np.empty(len(text.start), np.int64)
+    texts.gather(text.heap, text.start, text.length, heap, start)
+    return Strings(heap, start, text.length.copy())
 
 
 def joined(columns: Sequence[Column]) -> Column:
@@ -175,7 +109,7 @@ def joined(columns: Sequence[Column]) -> Column:
         n = len(column.tag)
         text = column.text or Strings(np.zeros(0, np.uint8), np.zeros(n, np.int64), np.zeros(n, np.int32))
         if len(text.heap) > 2 * int(text.length.sum()):
-            text = owned(Column(column.tag, column.num, text)).text or text
+            text = owned(text)
         heaps.append(text.heap)
         starts.append(text.start + before)
         lengths.append(text.length)

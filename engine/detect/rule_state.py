@@ -12,7 +12,6 @@ from engine.detect.kernels import absent as absent_kernels
 from engine.detect.kernels import layout as at
 from engine.detect.kernels import levels as level_kernels
 from engine.detect.kernels.compiled import FOREVER
-from engine.detect.order import Released
 from engine.detect.rows import F64, I32, I64, U8
 from engine.detect.seen import KindRows
 from rules.columns import BOOL, NULL
@@ -20,6 +19,7 @@ from rules.model import Agg, Enabled, Rule
 
 NO_COLUMN: Final = np.zeros(0, np.int64)
 ALL_SEEN: Final = np.zeros(0, np.uint8)
+NO_MEASURE: Final = np.zeros(0)
 LARGEST_MEASURE: Final = 1e8
 Matrix = npt.NDArray[np.int64]
 
@@ -117,15 +117,15 @@ class RuleState:
         self._room(len(series))
         absent_kernels.expect(series, local, since, start, self.parameters, slots, self.state, self.meta)
 
-    def see(self, rows: KindRows, released: Released, base: int, series_of_kind: int, told: Told) -> None:
+    def see(self, rows: KindRows, base: int, series_of_kind: int, told: Told) -> None:
         """Judge the readings of one kind; `base` is the number of the first released row since the start of the log."""
         slots = self._slots(rows.kind_name, series_of_kind)
         told.room(2 * rows.n)
+        record = rows.released.record_of_row
         if self.rule.absent_ms is not None:
             told.n = absent_kernels.absent(
-                rows.row, rows.local, rows.t, rows.clock, rows.offset, rows.lon_e7, rows.lat_e7, rows.flag,
-                released.record, self.parameters, slots, self.state, self.meta, told.out, told.outf, told.n,
-            )  # fmt: skip
+                rows.table, record, self.parameters, slots, self.state, self.meta, told.out, told.outf, told.n
+            )
             return
         self._room(min(rows.n, series_of_kind))
         seen, x = self._measure(rows)
@@ -136,8 +136,7 @@ class RuleState:
         done = 0
         while True:
             done, told.n = level_kernels.levels(
-                rows.row, rows.series, rows.local, rows.t, x, rows.clock, rows.offset, rows.lon_e7, rows.lat_e7,
-                rows.flag, seen, ends, released.rows.u, released.record, base, self.parameters, self.thresholds, slots,
+                rows.table, x, seen, ends, record, base, self.parameters, self.thresholds, slots,
                 self.state, self.window, window_f, self.pool, self.pool.view(np.float64), self.meta,
                 told.out, told.outf, done, told.n,
             )  # fmt: skip
@@ -146,10 +145,10 @@ class RuleState:
             self.pool = _grown(self.pool, len(self.pool), len(self.pool) + 1024)
 
     def _measure(self, rows: KindRows) -> tuple[U8, F64]:
-        """Return what the rule sees (empty: every row; else 0 not seen, 1 seen, 2 hidden) and the measure."""
+        """Return what the rule sees (empty: every row; else 0 not seen, 1 seen, 2 hidden), the measure (empty: `v`)."""
         rule = self.rule
         if rule.schedule is None and rule.where is None and rule.measure is None:
-            return ALL_SEEN, rows.v
+            return ALL_SEEN, NO_MEASURE
         seen = np.ones(rows.n, np.uint8)
         if rule.schedule is not None:
             seen = rule.schedule.active(rows.t).astype(np.uint8)
@@ -157,7 +156,7 @@ class RuleState:
             column = rule.where.evaluate(rows)
             seen *= np.where(column.tag == NULL, 2, column.num != 0).astype(np.uint8)
         if rule.measure is None:
-            return seen, rows.v
+            return seen, NO_MEASURE
         column = rule.measure.evaluate(rows)
         x = column.num
         hidden = (column.tag == NULL) | ~np.isfinite(x)

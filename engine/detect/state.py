@@ -95,13 +95,13 @@ class State:
         """Bring readings that wait under the plan in force: numbers of kinds, attributes that only its rules read."""
         kinds = len(self.vocabulary.kind_names)
         for part in self.order.waiting:
-            kind = self.vocabulary.series_kind[part.series]
-            part.kind = np.where(kind < 0, kinds, kind).astype(np.int16)
+            kind = self.vocabulary.series_kind[part.table["series"]]
+            part.table["kind"] = np.where(kind < 0, kinds, kind)
             if not all(name in part.attrs for name in attrs):
                 _read_again(part, decoder)
 
 
 def _read_again(part: Rows, decoder: Decoder) -> None:
-    texts = [part.raw.of(row) for row in range(len(part))]
-    decoded = decoder.decode(RecordBatch.from_records(texts, log_times=part.log_time.tolist()))
-    part.attrs = spread(decoded.attrs, decoded.record, len(part))
+    texts = [part.raw(row) for row in range(len(part))]
+    decoded = decoder.decode(RecordBatch.from_records(texts, log_times=part.table["log_time"].tolist()))
+    part.attrs = spread(decoded.attrs, decoded.table["record"], len(part))

@@ -37,16 +37,16 @@ class SlowDecoder(Decoder):
 
 def told(decoded: Decoded, vocabulary: Vocabulary) -> dict[str, Any]:
     """Everything that a decoded batch says, with names instead of numbers."""
-    series = decoded.series
+    table = decoded.table
     return {
-        "sensor": [vocabulary.sensor_name(int(vocabulary.series_sensor[number])) for number in series],
-        "kind": [vocabulary.series_kind_name(int(number)) for number in series],
+        "sensor": [vocabulary.sensor_name(int(vocabulary.series_sensor[number])) for number in table["series"]],
+        "kind": [vocabulary.series_kind_name(int(number)) for number in table["series"]],
         **{
-            name: getattr(decoded, name).tolist()
-            for name in ("record", "index", "t", "log_time", "lon_e7", "lat_e7", "raw_start", "raw_end")
+            name: table[name].tolist()
+            for name in ("record", "index", "offset", "t", "log_time", "lon", "lat", "raw_start", "raw_length")
         },
-        "v": [value.hex() for value in decoded.v.tolist()],
-        "kinds": [vocabulary.kind_name(int(kind)) for kind in decoded.kind],
+        "v": [value.hex() for value in table["v"].tolist()],
+        "kinds": [vocabulary.kind_name(int(kind)) for kind in table["kind"]],
         "attrs": {
             name: [(int(column.tag[row]), repr(column.value(row))) for row in range(decoded.n)]
             for name, column in decoded.attrs.items()

@@ -5,16 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-import numpy as np
-import numpy.typing as npt
-
 from engine.detect.decode.reasons import Reason
+from engine.detect.decode.rows import Table
 from rules.columns import Column
-
-Int16 = npt.NDArray[np.int16]
-Int32 = npt.NDArray[np.int32]
-Int64 = npt.NDArray[np.int64]
-Float64 = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,26 +36,9 @@ class Reject:
 class Decoded:
     """Accepted readings of the records `first` to `next_record` (not included), ordered by (record, index)."""
 
-    record: Int32
-    """[n] position in the batch."""
-    index: Int32
-    """[n] position in the frame, from 0."""
-    series: Int32
-    """[n] number in the vocabulary."""
-    kind: Int16
-    """[n] number of the kind in the plan."""
-    t: Int64
-    """[n] event time, ms, as it was sent."""
-    v: Float64
-    """[n] in the unit of the kind, finite, in its range; booleans are 1 and 0."""
-    log_time: Int64
-    """[n] ms."""
-    lon_e7: Int32
-    """[n] the reading's own place, WGS-84, 1e-7 degrees; geo.NO_PLACE without one."""
-    lat_e7: Int32
-    raw_start: Int64
-    """[n] the reading's own text in the batch's data."""
-    raw_end: Int64
+    table: Table
+    """[n] of `rows.READING`: `t` as it was sent; `v` in the unit of the kind, finite, in its range, booleans 1 and 0;
+    the reading's own place, WGS-84, 1e-7 degrees, geo.NO_PLACE without one; its own text in the batch's data."""
     attrs: dict[str, Column]
     """The asked-for attributes; [n] each."""
     controls: list[Control] = field(default_factory=list)
@@ -80,4 +56,4 @@ class Decoded:
 
     @property
     def n(self) -> int:
-        return len(self.record)
+        return len(self.table)

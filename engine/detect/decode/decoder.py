@@ -46,23 +46,14 @@ class Decoder:
         next_record = len(batch)
         if len(holes.row):
             rows, heap, next_record = self._fill(batch, rows, holes, heap, found)
+        far_away, unknown = far.count(rows.reading, self._vocabulary)
         return Decoded(
-            record=rows.record,
-            index=rows.part,
-            series=rows.series,
-            kind=rows.kind,
-            t=rows.t,
-            v=rows.v,
-            log_time=rows.log_time,
-            lon_e7=rows.lon_e7,
-            lat_e7=rows.lat_e7,
-            raw_start=rows.raw_start,
-            raw_end=rows.raw_end,
+            rows.reading,
             attrs={name: _column(rows, number, heap) for number, name in enumerate(self._attrs)},
             controls=found.controls,
             rejects=found.rejects,
-            unknown_fields=int(rows.unknown.sum()),
-            far_from_registry=far.count(rows, self._vocabulary),
+            unknown_fields=unknown,
+            far_from_registry=far_away,
             slow=len(holes.row),
             next_record=next_record,
         )
@@ -79,11 +70,11 @@ class Decoder:
         log_times = batch.start if batch.log_time is None else batch.log_time
         while True:
             why = scan(
-                batch.data, batch.start, batch.end, log_times, offline, records,
+                batch.data, batch.start, batch.end, batch.offset, log_times, offline, records,
                 self._vocabulary.index, self._asked, rows, heap, shifts, holes, state,
             )  # fmt: skip
             if why == scanner.MORE_ROWS:
-                rows = rows.resized(2 * len(rows.record))
+                rows = rows.resized(2 * len(rows.reading))
             elif why == scanner.MORE_SHIFTS:
                 shifts = shifts.resized(2 * len(shifts.row))
             elif why == scanner.MORE_HOLES:
@@ -113,7 +104,7 @@ class Decoder:
         if found.rows:
             places = np.array(before) + np.arange(len(before))
             rows = rows.spread(places)
-            more = slow.write(found.rows, places, rows, self._vocabulary, self._attrs, len(heap))
+            more = slow.write(batch, found.rows, places, rows, self._vocabulary, self._attrs, len(heap))
             if more:
                 heap = np.concatenate((heap, np.frombuffer(more, np.uint8)))
         return rows, heap, next_record
@@ -125,7 +116,8 @@ def _shift(rows: Rows, shifts: Shifts, count: int) -> None:
         these = np.flatnonzero(shifts.crs[:count] == number)
         if len(these):
             row = shifts.row[these]
-            rows.lon_e7[row], rows.lat_e7[row] = crs.quantize(*crs.to_wgs84(shifts.lon[these], shifts.lat[these], name))
+            place = rows.reading["lon"], rows.reading["lat"]
+            place[0][row], place[1][row] = crs.quantize(*crs.to_wgs84(shifts.lon[these], shifts.lat[these], name))
 
 
 def _column(rows: Rows, name: int, heap: npt.NDArray[np.uint8]) -> Column:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from numba import types
 
-from engine.detect.decode.rows import Rows
+from engine.detect.decode.rows import READINGS, Table
 from engine.detect.decode.vocabulary import Vocabulary
 from engine.detect.kernels.compiled import compiled
 from geo import E7, NO_PLACE
@@ -23,28 +24,34 @@ _SURELY_NEAR_E7 = 9_000
 """Both coordinates closer than this (100 m at most) is nearer than `FAR_M` anywhere."""
 
 
-def count(rows: Rows, vocabulary: Vocabulary) -> int:
-    """Count the rows over `FAR_M` from the fixed place of their series, on the sphere."""
+def count(table: Table, vocabulary: Vocabulary) -> tuple[int, int]:
+    """Count the rows over `FAR_M` from the fixed place of their series, on the sphere, and the unknown fields."""
     index = vocabulary.index
-    return int(count_far(rows.series, rows.lon_e7, rows.lat_e7, index.series_lon_e7, index.series_lat_e7))
+    far, unknown = count_far(table, index.series_lon_e7, index.series_lat_e7)
+    return int(far), int(unknown)
 
 
 _int32 = types.int32[::1]
 
 
-@compiled(types.int64(_int32, _int32, _int32, _int32, _int32))
-def count_far(series: Int32, lon_e7: Int32, lat_e7: Int32, fixed_lon_e7: Int32, fixed_lat_e7: Int32) -> int:
+TWO: Any = types.UniTuple
+
+
+@compiled(TWO(types.int64, 2)(READINGS, _int32, _int32))
+def count_far(table: Table, fixed_lon_e7: Int32, fixed_lat_e7: Int32) -> tuple[int, int]:
     """The same from arrays."""
-    far = 0
-    for row in range(len(series)):
-        fixed = fixed_lon_e7[series[row]]
-        if fixed == NO_PLACE or lon_e7[row] == NO_PLACE:
+    far = unknown = 0
+    for i in range(len(table)):
+        row = table[i]
+        unknown += row["unknown"]
+        fixed = fixed_lon_e7[np.uint64(row["series"])]
+        if fixed == NO_PLACE or row["lon"] == NO_PLACE:
             continue
-        east = np.int64(lon_e7[row]) - fixed
-        north = np.int64(lat_e7[row]) - fixed_lat_e7[series[row]]
+        east = np.int64(row["lon"]) - fixed
+        north = np.int64(row["lat"]) - fixed_lat_e7[np.uint64(row["series"])]
         if abs(east) <= _SURELY_NEAR_E7 and abs(north) <= _SURELY_NEAR_E7:
             continue
-        flat = math.cos(lat_e7[row] * _RADIANS) * math.cos(fixed_lat_e7[series[row]] * _RADIANS)
+        flat = math.cos(row["lat"] * _RADIANS) * math.cos(fixed_lat_e7[row["series"]] * _RADIANS)
         chord = math.sin(north * _RADIANS / 2) ** 2 + flat * math.sin(east * _RADIANS / 2) ** 2
         far += 2 * EARTH_RADIUS_M * math.asin(math.sqrt(min(chord, 1.0))) > FAR_M
-    return far
+    return far, unknown

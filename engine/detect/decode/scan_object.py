@@ -242,15 +242,15 @@ def scan_object(
         return series, old_heap, old_shifts
     if seen & ATTRS == 0:
         forget(rows, row)
-    at = np.uint64(row)  # unsigned: an index that is surely not counted from the end
-    rows.series[at] = series
-    rows.kind[at] = kind
-    rows.t[at] = t
-    rows.v[at] = v
-    rows.log_time[at] = log_time if not offline else log_t if seen & LOG_T else t
-    rows.lon_e7[at] = lon_e7
-    rows.lat_e7[at] = lat_e7
-    rows.raw_start[at] = begin
-    rows.raw_end[at] = position
-    rows.unknown[at] = unknown
+    reading = rows.reading[np.uint64(row)]  # unsigned: an index that is surely not counted from the end
+    reading["series"] = series
+    reading["kind"] = kind
+    reading["t"] = t
+    reading["v"] = v
+    reading["log_time"] = log_time if not offline else log_t if seen & LOG_T else t
+    reading["lon"] = lon_e7
+    reading["lat"] = lat_e7
+    reading["raw_start"] = begin
+    reading["raw_length"] = position - begin
+    reading["unknown"] = unknown
     return position, heap_used, shifts_used

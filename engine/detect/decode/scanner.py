@@ -130,7 +130,7 @@ _TIMES = types.Array(types.int64, 1, "C", readonly=True)
 
 @compiled(
     types.int64(
-        BYTES, _TIMES, _TIMES, _TIMES, types.boolean, types.int64,
+        BYTES, _TIMES, _TIMES, _TIMES, _TIMES, types.boolean, types.int64,
         INDEX, ASKED, ROWS, types.uint8[::1], SHIFTS, HOLES, types.int64[::1],
     )
 )  # fmt: skip
@@ -138,6 +138,7 @@ def scan(
     data: Bytes,
     start: npt.NDArray[np.int64],
     end: npt.NDArray[np.int64],
+    offset: npt.NDArray[np.int64],
     log_times: npt.NDArray[np.int64],
     offline: bool,
     stop: int,
@@ -174,7 +175,7 @@ def scan(
             else:
                 whole = byte_at(data, position) != OPEN_OBJECT
         while not whole and not empty:
-            if row >= len(rows.record):
+            if row >= len(rows.reading):
                 return MORE_ROWS
             if shifts_used >= len(shifts.row):
                 return MORE_SHIFTS
@@ -214,8 +215,10 @@ def scan(
             if whole:
                 break
             if after >= 0:
-                rows.record[np.uint64(row)] = record
-                rows.part[np.uint64(row)] = number
+                reading = rows.reading[np.uint64(row)]
+                reading["record"] = record
+                reading["offset"] = offset[record]
+                reading["index"] = number
                 row += 1
                 heap_used, shifts_used = new_heap, new_shifts
             else:

@@ -90,6 +90,7 @@ def _log_time(batch: RecordBatch, record: int, said: Reading | ControlText) -> i
 
 
 def write(
+    batch: RecordBatch,
     found: Sequence[SlowRow],
     position: npt.NDArray[np.int64],
     rows: Rows,
@@ -99,17 +100,23 @@ def write(
 ) -> bytes:
     """Write accepted readings into the rows at `position`; return what comes behind `heap_used` bytes of heap."""
     readings = [row.reading for row in found]
-    rows.record[position] = [row.record for row in found]
-    rows.part[position] = [row.index for row in found]
-    rows.raw_start[position] = [row.raw_start for row in found]
-    rows.raw_end[position] = [row.raw_end for row in found]
-    rows.log_time[position] = [row.log_time for row in found]
     kinds = [reading.kind for reading in readings]
-    rows.kind[position] = kinds
-    rows.series[position] = vocabulary.number([reading.sensor.encode() for reading in readings], kinds)
-    rows.t[position] = [reading.t for reading in readings]
-    rows.v[position] = [reading.v for reading in readings]
-    rows.unknown[position] = [reading.unknown_fields for reading in readings]
+    records = [row.record for row in found]
+    columns = {
+        "record": records,
+        "offset": batch.offset[records],
+        "index": [row.index for row in found],
+        "raw_start": [row.raw_start for row in found],
+        "raw_length": [row.raw_end - row.raw_start for row in found],
+        "log_time": [row.log_time for row in found],
+        "kind": kinds,
+        "series": vocabulary.number([reading.sensor.encode() for reading in readings], kinds),
+        "t": [reading.t for reading in readings],
+        "v": [reading.v for reading in readings],
+        "unknown": [reading.unknown_fields for reading in readings],
+    }
+    for name, column in columns.items():
+        rows.reading[name][position] = column
     _write_places(readings, position, rows)
     heap = bytearray()
     for number, name in enumerate(names):
@@ -119,13 +126,13 @@ def write(
 
 
 def _write_places(readings: Sequence[Reading], position: npt.NDArray[np.int64], rows: Rows) -> None:
-    rows.lon_e7[position] = NO_PLACE
-    rows.lat_e7[position] = NO_PLACE
+    place = rows.reading["lon"], rows.reading["lat"]
+    place[0][position] = place[1][position] = NO_PLACE
     for name in {reading.crs for reading in readings if reading.lon is not None}:
         here = [row for row, reading in enumerate(readings) if reading.lon is not None and reading.crs == name]
         lon = np.array([readings[row].lon for row in here], np.float64)
         lat = np.array([readings[row].lat for row in here], np.float64)
-        rows.lon_e7[position[here]], rows.lat_e7[position[here]] = crs.quantize(*crs.to_wgs84(lon, lat, name))
+        place[0][position[here]], place[1][position[here]] = crs.quantize(*crs.to_wgs84(lon, lat, name))
 
 
 def _write_attr(rows: Rows, name: int, row: int, value: Scalar, heap: bytearray, heap_used: int) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+from numba import types
 
+from engine.detect.decode.rows import Table
 from engine.detect.kernels.compiled import FOREVER, NEVER, compiled, inlined
 from engine.detect.kernels.layout import (
     ARMED,
@@ -51,6 +53,7 @@ from engine.detect.kernels.layout import (
     TIMER,
 )
 from engine.detect.kernels.order import MOVED
+from engine.detect.kernels.order import SEEN as ROWS
 
 I32 = npt.NDArray[np.int32]
 I64 = npt.NDArray[np.int64]
@@ -94,60 +97,46 @@ def fire(P: I64, S: I64, slot: int, out: I64, outf: F64, n: int) -> None:
 
 
 @compiled(
-    "int64(int32[::1], int32[::1], int64[::1], int64[::1], int64[::1], int32[::1], int32[::1], uint8[::1], int32[::1], "
-    "int64[::1], int32[::1], int64[:, ::1], int64[::1], int64[:, ::1], float64[:, ::1], int64)"
-)
-def absent(
-    row: I32,
-    local: I32,
-    t: I64,
-    clock: I64,
-    offset: I64,
-    lon: I32,
-    lat: I32,
-    flag: U8,
-    record: I32,
-    P: I64,
-    slots: I32,
-    S: I64,
-    meta: I64,
-    out: I64,
-    outf: F64,
-    n: int,
-) -> int:
-    """Take the rows of one kind as signs of life, stale, late and duplicate ones too; columns as in kernels.levels.
+    types.int64(
+        ROWS, types.int32[::1], types.int64[::1], types.int32[::1], types.int64[:, ::1], types.int64[::1],
+        types.int64[:, ::1], types.float64[:, ::1], types.int64,
+    )
+)  # fmt: skip
+def absent(rows: Table, record: I32, P: I64, slots: I32, S: I64, meta: I64, out: I64, outf: F64, n: int) -> int:
+    """Take the rows of one kind as signs of life, stale, late and duplicate ones too; `record` as in kernels.levels.
 
     Returns the new number of outputs; there must be room for two a row.
     """
-    for j in range(len(t)):
-        slot = slots[local[j]]
+    for j in range(len(rows)):
+        one = rows[j]
+        slot = slots[one["local"]]
         if slot < 0:
             continue
-        if S[slot, DUE] < clock[j]:
+        if S[slot, DUE] < one["clock"]:
             fire(P, S, slot, out, outf, n)
             n += 1
-        S[slot, SEEN] = max(S[slot, SEEN], t[j], clock[j])
+        S[slot, SEEN] = max(S[slot, SEEN], one["t"], one["clock"])
         S[slot, DUE] = S[slot, SEEN] + P[P_ABSENT]
-        S[slot, SEEN_OFFSET] = offset[j]
+        S[slot, SEEN_OFFSET] = one["offset"]
         meta[M_BOUND] = min(meta[M_BOUND], S[slot, DUE])
-        if flag[j] & MOVED:
-            S[slot, LON] = lon[j]
-            S[slot, LAT] = lat[j]
+        if one["flag"] & MOVED:
+            S[slot, LON] = one["lon"]
+            S[slot, LAT] = one["lat"]
         if S[slot, LEVEL] == 0:
             continue
         S[slot, LEVEL] = 0
         S[slot, SEQ] += 1
-        tell(P, S, slot, out, outf, n, CLEARED, READING, t[j])
-        out[n, O_EVENT] = row[j] + record[row[j]]
+        tell(P, S, slot, out, outf, n, CLEARED, READING, one["t"])
+        out[n, O_EVENT] = one["row"] + record[one["row"]]
         out[n, O_DUE] = 0
         out[n, O_CAUSE] = BY_READING
         out[n, O_SINCE] = NEVER
-        out[n, O_FIRST] = offset[j]
-        out[n, O_LAST] = offset[j]
-        out[n, O_LON] = lon[j]
-        out[n, O_LAT] = lat[j]
+        out[n, O_FIRST] = one["offset"]
+        out[n, O_LAST] = one["offset"]
+        out[n, O_LON] = one["lon"]
+        out[n, O_LAT] = one["lat"]
         out[n, O_ARMED] = -1
-        out[n, O_ROW] = row[j]
+        out[n, O_ROW] = one["row"]
         n += 1
     return n
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
+from numba import types
 
+from engine.detect.decode.rows import Table
 from engine.detect.kernels.compiled import FOREVER, NEVER, called, compiled, inlined
 from engine.detect.kernels.layout import (
     ACTIVE,
@@ -74,10 +78,16 @@ from engine.detect.kernels.layout import (
     STILL_MS,
     TIMER,
     TOLD,
+    W_BLOCK,
     W_END,
+    W_FIRST,
+    W_LENGTH,
     W_SIZE,
+    WINDOW,
 )
+from engine.detect.kernels.memory import near
 from engine.detect.kernels.order import JUDGEMENT, MOVED
+from engine.detect.kernels.order import SEEN as ROWS
 from engine.detect.kernels.windows import SMALLEST_BLOCK, aggregate, empty, turn
 
 I32 = npt.NDArray[np.int32]
@@ -85,8 +95,13 @@ I64 = npt.NDArray[np.int64]
 U8 = npt.NDArray[np.uint8]
 F64 = npt.NDArray[np.float64]
 
+_int64, _float64 = types.int64[::1], types.float64[::1]
+_matrix, _matrix_f = types.int64[:, ::1], types.float64[:, ::1]
+
 LARGEST_MEASURE = 1e8
 NO_PLACE = -2147483648
+AHEAD = 16
+"""So many rows before it is their turn their state is fetched."""
 
 
 @inlined
@@ -136,18 +151,16 @@ def tell(
     slot: int,
     code: int,
     previous: int,
-    t: int,
     value: float,
-    offset: int,
-    row: int,
+    one: Any,
     record: int,
-    lon: int,
-    lat: int,
     out: I64,
     outf: F64,
     n: int,
 ) -> None:
     """Write the change of a reading, or a still where `code` is 0."""
+    t = one["t"]
+    offset = one["offset"]
     level = S[slot, LEVEL]
     if code == RAISED_:
         S[slot, RAISED] = t
@@ -156,7 +169,7 @@ def tell(
         S[slot, SEQ] += 1
     S[slot, TOLD] = t
     begin(P, S, slot, code if code != 0 else STILL, level, previous, t, out, outf, n)
-    out[n, O_EVENT] = row + record
+    out[n, O_EVENT] = one["row"] + record
     out[n, O_PHASE] = READING
     out[n, O_DUE] = 0
     out[n, O_CAUSE] = BY_READING
@@ -169,10 +182,10 @@ def tell(
     if level > 0:
         out[n, O_SINCE] = S[slot, HEAD + level - 1]
     outf[n, O_VALUE] = value
-    out[n, O_LON] = lon
-    out[n, O_LAT] = lat
+    out[n, O_LON] = one["lon"]
+    out[n, O_LAT] = one["lat"]
     out[n, O_ARMED] = -1
-    out[n, O_ROW] = row
+    out[n, O_ROW] = one["row"]
 
 
 @called
@@ -282,27 +295,40 @@ def arm(P: I64, S: I64, slot: int, at: int, end: int, meta: I64) -> None:
     meta[M_BOUND] = min(meta[M_BOUND], due)
 
 
+@inlined
+def bring_near(rows: Table, j: int, slots: I32, S: I64, W: I64, windowed: bool) -> None:
+    """Have the state that row `j` will touch fetched while the rows before it are judged."""
+    slot = slots[rows[j]["local"]]
+    if slot >= 0:
+        near(S, slot, 0)
+        near(S, slot, HEAD)
+        if windowed:
+            near(W, slot, 0)
+            near(W, slot, WINDOW - 1)
+
+
+@inlined
+def bring_panes_near(rows: Table, j: int, slots: I32, W: I64, pool: I64) -> None:
+    """Have the oldest and the next pane of the window of row `j` fetched."""
+    slot = slots[rows[j]["local"]]
+    if slot >= 0 and rows[j]["t"] >= W[slot, W_END]:
+        first = W[slot, W_FIRST]
+        block = W[slot, W_BLOCK]
+        near(pool, block + first, 0)
+        near(pool, block + ((first + W[slot, W_LENGTH]) & (W[slot, W_SIZE] - 1)), 0)
+
+
 @compiled(
-    "UniTuple(int64, 2)("
-    "int32[::1], int32[::1], int32[::1], int64[::1], float64[::1], int64[::1], int64[::1], int32[::1], int32[::1], "
-    "uint8[::1], uint8[::1], int64[::1], int64[::1], int32[::1], int64, int64[::1], float64[::1], int32[::1], "
-    "int64[:, ::1], int64[:, ::1], float64[:, ::1], int64[:, ::1], float64[:, ::1], int64[::1], int64[:, ::1], "
-    "float64[:, ::1], int64, int64)"
-)
+    types.UniTuple(types.int64, 2)(  # type: ignore[no-untyped-call]
+        ROWS, _float64, types.uint8[::1], _int64, types.int32[::1], types.int64, _int64, _float64, types.int32[::1],
+        _matrix, _matrix, _matrix_f, _matrix, _matrix_f, _int64, _matrix, _matrix_f, types.int64, types.int64,
+    )
+)  # fmt: skip
 def levels(
-    row: I32,
-    series: I32,
-    local: I32,
-    t: I64,
+    rows: Table,
     x: F64,
-    clock: I64,
-    offset: I64,
-    lon: I32,
-    lat: I32,
-    flag: U8,
     seen: U8,
     end: I64,
-    u: I64,
     record: I32,
     base: int,
     P: I64,
@@ -321,11 +347,11 @@ def levels(
 ) -> tuple[int, int]:
     """Judge the rows of one kind by one rule, in order of release.
 
-    Columns are those of engine.detect.seen.KindRows; `x` is the measure. `seen` is empty (all are) or 0 not seen, 1
-    seen, 2 hidden; `end` is empty or the schedule's first end not before `t`; `u` and `record` are by released row
-    and `base` is the number of their first row since the start of the log. Begins at row `first` with `n` outputs, and
-    returns (the row where it stopped, outputs): it stops early when the pool of panes has no room left. State and
-    outputs must have room for a new slot and two outputs a row.
+    `x` is the measure, or empty: it is `v`. `seen` is empty (all are) or 0 not seen, 1 seen, 2 hidden; `end` is empty
+    or the schedule's first end not before `t`; `record` is by released row and `base` is the number of the first since
+    the start of the log. Begins at row `first` with `n` outputs, and returns (the row where it stopped, outputs): it
+    stops early when the pool of panes has no room left. State and outputs must have room for a new slot and two outputs
+    a row.
     """
     agg = P[P_AGG]
     windowed = agg >= 0
@@ -338,26 +364,31 @@ def levels(
     lowest = P[P_SET]
     threshold = C[0]
     chosen = len(seen) > 0
-    for j in range(first, len(t)):
-        if flag[j] & JUDGEMENT:
+    measured = len(x) > 0
+    for j in range(first, len(rows)):
+        bring_near(rows, min(j + AHEAD, len(rows) - 1), slots, S, W, windowed)
+        if windowed:
+            bring_panes_near(rows, min(j + AHEAD // 2, len(rows) - 1), slots, W, pool)
+        one = rows[j]
+        if one["flag"] & JUDGEMENT:
             continue
         if chosen and seen[j] != 1:
             meta[M_HIDDEN] += seen[j] >> 1
             continue
-        value = x[j]
+        value = x[j] if measured else one["v"]
         if windowed and not (-LARGEST_MEASURE <= value <= LARGEST_MEASURE):
             meta[M_HIDDEN] += 1
             continue
-        slot = slots[local[j]]
+        slot = slots[one["local"]]
         if slot < 0:
-            if not keeps and not flag[j] & MOVED and not holds(lowest, value, threshold):
+            if not keeps and not one["flag"] & MOVED and not holds(lowest, value, threshold):
                 continue
-            slot = opened(P, S, W, series[j], meta)
-            slots[local[j]] = slot
-        at = t[j]
+            slot = opened(P, S, W, one["series"], meta)
+            slots[one["local"]] = slot
+        at = one["t"]
         if S[slot, DUE] != FOREVER:
             armed = S[slot, ARMED] - base
-            passed = u[row[j]] if armed >= 0 and record[armed] == record[row[j]] else clock[j]
+            passed = one["u"] if armed >= 0 and record[armed] == record[one["row"]] else one["clock"]
             if S[slot, DUE] < passed:
                 n += fire(P, S, slot, out, outf, n)
                 if windowed:
@@ -366,13 +397,13 @@ def levels(
             if S[slot, SEEN] != NEVER and at - S[slot, SEEN] > gap:
                 unset(S, slot, P[P_LEVELS])
             S[slot, SEEN] = at
-        if flag[j] & MOVED:
-            S[slot, LON] = lon[j]
-            S[slot, LAT] = lat[j]
-        S[slot, SEEN_OFFSET] = offset[j]
+        if one["flag"] & MOVED:
+            S[slot, LON] = one["lon"]
+            S[slot, LAT] = one["lat"]
+        S[slot, SEEN_OFFSET] = one["offset"]
         if timed:
-            arm(P, S, slot, max(at, clock[j]), end[j] if len(end) > 0 else FOREVER, meta)
-            S[slot, ARMED] = base + row[j]
+            arm(P, S, slot, max(at, one["clock"]), end[j] if len(end) > 0 else FOREVER, meta)
+            S[slot, ARMED] = base + one["row"]
         if windowed:
             if at >= W[slot, W_END]:
                 if meta[M_POOL] + 2 * max(W[slot, W_SIZE], SMALLEST_BLOCK) > len(pool):
@@ -384,12 +415,12 @@ def levels(
             continue
         code = 0
         if not np.isnan(value):
-            code = judge(P, C, S, slot, at, value, offset[j])
+            code = judge(P, C, S, slot, at, value, one["offset"])
         if code == 0 and (previous == 0 or at - S[slot, TOLD] < STILL_MS):
             continue
-        tell(P, S, slot, code, previous, at, value, offset[j], row[j], record[row[j]], lon[j], lat[j], out, outf, n)
+        tell(P, S, slot, code, previous, value, one, record[one["row"]], out, outf, n)
         n += 1
-    return len(t), n
+    return len(rows), n
 
 
 @compiled("int64(int64, int64[::1], int64[:, ::1], int64[:, ::1], int64[::1], int64[:, ::1], float64[:, ::1], int64)")

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numba
 import numpy as np
 import numpy.typing as npt
+from numba import types
 
-from engine.detect.kernels.compiled import NEVER, compiled, inlined
+from engine.detect.decode.rows import READINGS, Table
+from engine.detect.kernels.compiled import NEVER, called, compiled, inlined
 
 SUSPECT_MS = 300_000
+FEW_ROWS = 32
+"""So many rows of one record, or fewer, are sorted by moving each to its place."""
 
 GOOD, LATE, DUPLICATE, STALE = 0, 1, 2, 3
 JUDGEMENT = 3
@@ -15,61 +22,108 @@ JUDGEMENT = 3
 MOVED = 4
 """Bit of a flag: the reading's own place is its sensor's place."""
 
+RELEASED = np.dtype(
+    [
+        ("t", np.int64),
+        ("v", np.float64),
+        ("u", np.int64),
+        ("clock", np.int64),  # the timer clock at the reading
+        ("offset", np.int64),
+        ("series", np.int32),
+        ("local", np.int32),  # number of the series in its kind
+        ("row", np.int32),  # number in the order of release
+        ("lon", np.int32),  # the sensor's place, 1e-7 degrees
+        ("lat", np.int32),
+        ("flag", np.uint8),
+    ],
+    align=True,
+)
+"""A reading as rules see it: one line of the cache."""
+SEEN: Any = numba.from_dtype(RELEASED)[::1]
+
 I32 = npt.NDArray[np.int32]
 I64 = npt.NDArray[np.int64]
-U8 = npt.NDArray[np.uint8]
+_int32, _int64 = types.int32[::1], types.int64[::1]
 
 
-@compiled(
-    "int64(int32[::1], int64[::1], int64[::1], int64, int64[::1], int64[::1], uint8[::1], int64[::1], int64[::1])"
-)
-def clock(
-    record: I32, t: I64, log_time: I64, max_age_ms: int, used: I64, u: I64, stale: U8, newest: I64, oldest: I64
-) -> int:
+@compiled(types.int64(READINGS, types.int64, types.int64, _int64, _int64))
+def clock(table: Table, first: int, max_age_ms: int, newest: I64, oldest: I64) -> int:
     """Set the event time used, the order time and staleness of each row; return how many clocks were suspect.
 
-    `newest` and `oldest` [records] take the largest and smallest `u` of rows that are not stale.
+    `newest` and `oldest` [records from `first` on] take the largest and smallest `u` of rows that are not stale.
     """
     suspect = 0
-    for i in range(len(t)):
-        now = log_time[i]
-        at = t[i]
+    for i in range(len(table)):
+        row = table[i]
+        now = row["log_time"]
+        at = row["t"]
         if at > now + SUSPECT_MS:
             at = now
             suspect += 1
         order = min(at, now)
-        used[i] = at
-        u[i] = order
+        row["t"] = at
+        row["u"] = order
         if at < now - max_age_ms:
-            stale[i] = 1
+            row["stale"] = 1
             continue
-        stale[i] = 0
-        r = record[i]
+        row["stale"] = 0
+        r = np.uint64(row["record"] - first)
         newest[r] = max(newest[r], order)
         oldest[r] = min(oldest[r], order)
     return suspect
 
 
-@inlined
-def first_reaching(watermark: I64, order: int, low: int, near: int) -> int:
-    """Return the first record from `low` on whose watermark is at least `order`, which the last one's is.
+@compiled(types.int64(_int64, types.int64, types.int64, types.int64, _int64, _int64))
+def advance(newest: I64, before_newest: int, before_watermark: int, max_delay_ms: int, before: I64, after: I64) -> int:
+    """Set the watermark before and after each record; returns the newest order time so far, NEVER without one."""
+    watermark = before_watermark
+    largest = before_newest
+    for r in range(len(newest)):
+        before[r] = watermark
+        largest = max(largest, newest[r])
+        if largest > NEVER:
+            watermark = max(watermark, largest - max_delay_ms)
+        after[r] = watermark
+    return largest
 
-    Looks around `near` first, in steps that double: rows that wait are let go by records close to each other.
-    """
-    high = len(watermark) - 1
-    step = 1
-    if low <= near <= high and watermark[near] >= order:
-        high = near
-        while high - step > low and watermark[high - step] >= order:
-            high -= step
-            step *= 2
-        low = max(low, high - step)
-    elif low <= near < high:
-        low = near + 1
-        while low + step < high and watermark[low + step - 1] < order:
-            low += step
-            step *= 2
-        high = min(high, low + step)
+
+@compiled(types.int64(READINGS, types.int64))
+def due(table: Table, until: int) -> int:
+    """Return how many of the rows, which stand in order of `u`, have it at `until` or before."""
+    low, high = 0, len(table)
+    while low < high:
+        middle = (low + high) // 2
+        if table[middle]["u"] <= until:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@inlined
+def mark_steps(watermark: I64, steps: I32) -> int:
+    """Set the first record that reaches each of evenly spaced times; returns their distance, as a power of two."""
+    records = len(watermark)
+    span = watermark[records - 1] - watermark[0]
+    shift = 0
+    while span >> shift >= records:
+        shift += 1
+    r = 0
+    for step in range((span >> shift) + 2):
+        while r < records - 1 and watermark[r] < watermark[0] + (step << shift):
+            r += 1
+        steps[step] = r
+    return shift
+
+
+@inlined
+def first_reaching(watermark: I64, order: int, steps: Any, shift: int) -> int:
+    """Return the first record whose watermark is at least `order`, which the last one's is."""
+    if order <= watermark[0]:
+        return 0
+    step = (order - watermark[0]) >> shift
+    low: int = steps[step]
+    high: int = steps[step + 1]
     while low < high:
         middle = (low + high) // 2
         if watermark[middle] >= order:
@@ -79,134 +133,167 @@ def first_reaching(watermark: I64, order: int, low: int, near: int) -> int:
     return low
 
 
-@compiled("UniTuple(int64, 2)(int32[::1], int64[::1], int64[::1], int32[::1])")
-def release(record: I32, u: I64, watermark: I64, released: I32) -> tuple[int, int]:
-    """Set the record that lets each row go: the first from its own on whose watermark reaches `u`, or len(watermark).
+@inlined
+def insert_each(order: I32, u: I64, first: int, after: int) -> None:
+    """Sort `order[first:after]`, which are few, by `u`; equal ones stay as they are."""
+    for i in range(first + 1, after):
+        row = order[i]
+        k = i
+        while k > first and u[order[k - 1]] > u[row]:
+            order[k] = order[k - 1]
+            k -= 1
+        order[k] = row
 
-    Returns how many rows go on waiting, and 1 if the rows already stand in order of release, else 0.
+
+@called
+def sort(order: I32, u: I64, first: int, after: int, spare: I32) -> None:
+    """Sort `order[first:after]` by `u`; equal ones stay as they are. Runs are sorted, then merged two by two."""
+    for run in range(first, after, FEW_ROWS):
+        insert_each(order, u, run, min(run + FEW_ROWS, after))
+    width = FEW_ROWS
+    while width < after - first:
+        for low in range(first, after - width, 2 * width):
+            middle, high = low + width, min(low + 2 * width, after)
+            if u[order[middle - 1]] <= u[order[middle]]:
+                continue
+            for k in range(low, middle):
+                spare[k] = order[k]
+            left, right = low, middle
+            for k in range(low, high):
+                if left < middle and (right == high or u[spare[left]] <= u[order[right]]):
+                    order[k] = spare[left]
+                    left += 1
+                else:
+                    order[k] = order[right]
+                    right += 1
+        width *= 2
+
+
+@compiled(types.void(READINGS, READINGS, types.int64, _int64, _int32, _int64, _int64, _int32, _int32, _int32, _int64))
+def release(
+    waited: Table,
+    table: Table,
+    first: int,
+    watermark: I64,
+    released: I32,
+    u: I64,
+    start: I64,
+    order: I32,
+    spare: I32,
+    steps: I32,
+    kinds: I64,
+) -> None:
+    """Say which record lets each row go, and in which order: by (record, `u`), equal ones by position.
+
+    Rows are numbered through: first those that waited, in order of `u`, all of them due. A row is let go by the first
+    record from its own on whose watermark reaches `u`; with `len(watermark)` it goes on waiting. Sets that record and
+    `u` of each row, `start` [records + 2], the first of `order` of each record, and counts rows that go in `kinds`;
+    `spare` [rows] and `steps` [records + 2] are there to be written on.
     """
     records = len(watermark)
-    waiting = 0
-    ordered = 1
-    before_r = -1
-    before_u = NEVER
-    near = 0
-    for i in range(len(u)):
-        r = record[i]
-        order = u[i]
-        if order > watermark[r]:
-            if order > watermark[records - 1]:
-                released[i] = records
-                waiting += 1
-                continue
-            r = first_reaching(watermark, order, r + 1, near)
-            near = r
+    shift = mark_steps(watermark, steps)
+    for i in range(len(waited)):
+        row = waited[i]
+        r = first_reaching(watermark, row["u"], steps, shift)
         released[i] = r
-        if r < before_r or (r == before_r and order < before_u):
-            ordered = 0
-        before_r = r
-        before_u = order
-    return waiting, ordered
+        u[i] = row["u"]
+        start[r + 1] += 1
+        kinds[row["kind"]] += 1
+    for i in range(len(table)):
+        row = table[i]
+        r = row["record"] - first
+        at = row["u"]
+        if at > watermark[r]:
+            going = at <= watermark[records - 1]
+            r = first_reaching(watermark, at, steps, shift) if going else records
+        released[len(waited) + i] = r
+        u[len(waited) + i] = at
+        start[r + 1] += 1
+        if r < records:
+            kinds[row["kind"]] += 1
+    for r in range(records + 1):
+        start[r + 1] += start[r]
+    for i in range(len(released)):
+        r = released[i]
+        order[start[r]] = i
+        start[r] += 1
+    for r in range(records, -1, -1):
+        start[r + 1] = start[r]
+    start[0] = 0
+    for r in range(records + 1):
+        if start[r + 1] - start[r] <= FEW_ROWS:
+            insert_each(order, u, start[r], start[r + 1])
+        else:
+            sort(order, u, start[r], start[r + 1], spare)
 
 
 @compiled(
-    "int64(int32[::1], int16[::1], int64[::1], int64[::1], int32[::1], int64[::1], uint8[::1], int32[::1], int32[::1], "
-    "int32[::1], int32[::1], int64[::1], uint8[::1], int64[::1], int64[:, ::1])"
-)
+    types.int64(
+        READINGS, READINGS, _int32, _int32, _int64, _int64,
+        _int32, _int32, _int32, _int64, SEEN, _int64, _int32, types.int64[:, ::1],
+    )
+)  # fmt: skip
 def admit(
-    series: I32,
-    kind: npt.NDArray[np.int16],
-    t: I64,
-    u: I64,
-    record: I32,
+    waited: Table,
+    table: Table,
+    order: I32,
+    released: I32,
     before: I64,
-    stale: U8,
-    lon: I32,
-    lat: I32,
+    place: I64,
+    local: I32,
     fixed_lon: I32,
     fixed_lat: I32,
     last: I64,
-    flag: U8,
-    clock: I64,
+    seen: Table,
+    u: I64,
+    record: I32,
     counts: npt.NDArray[np.int64],
 ) -> int:
     """Judge rows in order of release: late, duplicate or stale; give each its sensor's place and the timer clock at it.
 
-    `before` [records] is the watermark before each record, `last` [series] the `t` of the last good reading, `counts`
-    [kinds, 4] the rows by judgement. Returns how many rows are not good.
+    `before` [records] is the watermark before each record, `place` [kinds] where the next row of a kind goes in `seen`,
+    `last` [series] the `t` of the last good reading; `u` and `record` take those of each row in order of release,
+    `counts` [kinds, 4] the rows by judgement. Returns how many rows are not good.
     """
     bad = 0
-    for i in range(len(t)):
-        s = series[i]
-        clock[i] = max(before[record[i]], u[i])
-        if stale[i]:
+    for i in range(len(order)):
+        number = order[i]
+        row = waited[number] if number < len(waited) else table[number - len(waited)]
+        kind = row["kind"]
+        s = row["series"]
+        t = row["t"]
+        j = place[kind]
+        place[kind] = j + 1
+        one = seen[j]
+        u[i] = row["u"]
+        record[i] = released[number]
+        one["clock"] = max(before[released[number]], row["u"])
+        if row["stale"]:
             judged = STALE
-        elif t[i] > last[s]:
-            last[s] = t[i]
+        elif t > last[s]:
+            last[s] = t
             judged = GOOD
-        elif t[i] == last[s]:
+        elif t == last[s]:
             judged = DUPLICATE
         else:
             judged = LATE
-        counts[kind[i], judged] += 1
+        counts[kind, judged] += 1
         if judged != GOOD:
             bad += 1
         if fixed_lon[s] != -2147483648:
-            lon[i] = fixed_lon[s]
-            lat[i] = fixed_lat[s]
-        elif lon[i] != -2147483648:
-            judged |= MOVED
-        flag[i] = judged
+            one["lon"] = fixed_lon[s]
+            one["lat"] = fixed_lat[s]
+        else:
+            one["lon"] = row["lon"]
+            one["lat"] = row["lat"]
+            if row["lon"] != -2147483648:
+                judged |= MOVED
+        one["flag"] = judged
+        one["t"] = t
+        one["v"] = row["v"]
+        one["u"] = row["u"]
+        one["offset"] = row["offset"]
+        one["series"] = s
+        one["local"] = local[s]
+        one["row"] = i
     return bad
-
-
-@compiled(
-    "void("
-    "int16[::1], int64[::1], int32[::1], int32[::1], int64[::1], float64[::1], int64[::1], int64[::1], int32[::1], "
-    "int32[::1], uint8[::1], int32[::1], int32[::1], int32[::1], int64[::1], float64[::1], int64[::1], int64[::1], "
-    "int32[::1], int32[::1], uint8[::1])"
-)
-def group(
-    kind: npt.NDArray[np.int16],
-    place: I64,
-    series: I32,
-    local: I32,
-    t: I64,
-    v: npt.NDArray[np.float64],
-    clock: I64,
-    offset: I64,
-    lon: I32,
-    lat: I32,
-    flag: U8,
-    row_: I32,
-    series_: I32,
-    local_: I32,
-    t_: I64,
-    v_: npt.NDArray[np.float64],
-    clock_: I64,
-    offset_: I64,
-    lon_: I32,
-    lat_: I32,
-    flag_: U8,
-) -> None:
-    """Bring rows of a kind together, in order of release; `place` [kinds] is where a kind's next row goes, -1 for none.
-
-    Names with `_` are the outputs; `local` [series] is the number of a series in its kind.
-    """
-    for i in range(len(kind)):
-        k = kind[i]
-        j = place[k]
-        if j < 0:
-            continue
-        place[k] = j + 1
-        s = series[i]
-        row_[j] = i
-        series_[j] = s
-        local_[j] = local[s]
-        t_[j] = t[i]
-        v_[j] = v[i]
-        clock_[j] = clock[i]
-        offset_[j] = offset[i]
-        lon_[j] = lon[i]
-        lat_[j] = lat[i]
-        flag_[j] = flag[i]

@@ -69,11 +69,11 @@ def test_one_bad_part_of_a_frame_is_all_that_is_read_slowly() -> None:
 def test_new_sensors_need_no_slow_path() -> None:
     answer = decoded(*(compact(sensor=f"new-{number}") for number in range(5_000)))
     assert (answer.n, answer.slow) == (5_000, 0)
-    assert len(set(answer.series.tolist())) == 5_000
+    assert len(set(answer.table["series"].tolist())) == 5_000
 
 
 def test_rows_grow_with_the_frames() -> None:
     frame = "[" + ",".join([compact()] * 1_000) + "]"
     answer = decoded(frame, frame)
     assert (answer.n, answer.slow) == (2_000, 0)
-    assert answer.index.tolist() == [*range(1_000)] * 2
+    assert answer.table["index"].tolist() == [*range(1_000)] * 2
