@@ -60,8 +60,8 @@ Written by `make soak`; not by hand. {datetime.now(UTC):%Y-%m-%d}, commit {commi
 
 A simulated town of {SENSORS:,} sensors on the player's clock, readings up to 8 s out of order, six rules, 8 partitions,
 three workers, one broker, one PostgreSQL, on one machine. While the readings came in, workers, broker and database were
-broken at random. Afterwards the changes of each sensor in `city.alerts` were compared with those of `tongguan detect` on
-the same readings, the cases with a recomputation from `city.alerts`, and `city.cases` with the outbox.
+broken at random. Afterwards the changes of each sensor in `city.alerts` were compared with what `tongguan detect` says
+of the same readings, the cases with a recomputation from `city.alerts`, and `city.cases` with the outbox.
 
 | | |
 |---|---|
