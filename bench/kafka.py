@@ -7,6 +7,8 @@
 from __future__ import annotations
 
 import argparse
+import signal
+import sys
 import time
 
 from bench.p2 import report, topics
@@ -24,6 +26,7 @@ EVERYONE = (*(peer.name for peer in PEERS_RUN), OURS)
 def main() -> None:
     """Measure, print, and write the report of a full run."""
     chosen = _options()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
     kept = CACHE / ("p2-quick.json" if chosen.quick else "p2.json")
     if not chosen.report:
         if missing := lacking():
