@@ -20,11 +20,11 @@ import asyncio
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any, Self
 
@@ -49,9 +49,11 @@ from rules.load import LIBRARY
 from rules.partition import home_partition
 from rules.plan import Plan
 from tests.parts.broker import Broker, free_ports
+from tests.parts.nursery import Child, Nursery
 from tests.parts.postgres import Database
 
-PATIENCE_S = 120.0
+PATIENCE_S = 240.0
+NURSERY = Nursery()
 DRAIN_RULE = """
 id: flood.drain_watch
 version: {version}
@@ -81,12 +83,20 @@ class Row:
         return json.loads(self.value)
 
 
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A command that has ended, and what it said."""
+
+    returncode: int
+    said: str
+
+
 @dataclass
 class WorkerProcess:
     """A running `tongguan worker`; its log is a file in the city's folder."""
 
     name: str
-    process: subprocess.Popen[bytes]
+    process: Child
     port: int
     log_file: Path
 
@@ -150,6 +160,7 @@ class City:
     log_time: str = "commit"
     settings: dict[str, Any] = field(default_factory=dict)
     workers: dict[str, WorkerProcess] = field(default_factory=dict)
+    _numbers: Iterator[int] = field(default_factory=count)
 
     def __post_init__(self) -> None:
         self.config: Config = self.broker.config(
@@ -166,15 +177,16 @@ class City:
         self.topics: Topics = self.broker.create_topics(self.config)
         self.write_rules()
         self.write_registry(("GM-1", "GM-2", "GM-3", "GM-4"), ("DL-1", "DL-2", "DL-3", "DL-4"))
-        self._write_settings()
+        self.write_settings()
 
     def use(self, database: Database) -> None:
         """Go on with another database: that of a backup."""
         self.database = database
         self.config = msgspec.structs.replace(self.config, database=database.url)
-        self._write_settings()
+        self.write_settings()
 
-    def _write_settings(self) -> None:
+    def write_settings(self) -> None:
+        """Write tongguan.toml as `config` and `settings` say."""
         given = {**{name: getattr(self.config, name) for name in self._given()}, **self.settings}
         (self.folder / "tongguan.toml").write_text(
             "\n".join(f"{name} = {json.dumps(value)}" for name, value in given.items())
@@ -216,37 +228,24 @@ class City:
 
     # ---- commands and workers
 
-    def run(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """Run `tongguan …` with the city's settings."""
-        command, *rest = arguments
-        done = subprocess.run(
-            [sys.executable, "-m", "engine.cli", command, *rest],
-            env=self._environment(),
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE_S,
-            check=False,
-        )
-        assert done.returncode == 0 or not check, f"{arguments}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+    def run(self, *arguments: str, check: bool = True) -> Finished:
+        """Run `tongguan …` with the city's settings, and wait for its end."""
+        log = self.folder / f"command-{next(self._numbers)}.log"
+        child = NURSERY.start(arguments, self._environment(), self.folder, log)
+        done = Finished(child.wait(PATIENCE_S), log.read_text("utf-8"))
+        assert done.returncode == 0 or not check, f"{arguments}: {done.returncode}\n{done.said}"
         return done
 
     def set_plan(self, *arguments: str) -> str:
         """Put the plan of the files in force and return what the command says."""
-        return self.run("plan", "set", *arguments).stdout
+        return self.run("plan", "set", *arguments).said
 
     def start(self, name: str, *, wait: bool = True, **environment: str) -> WorkerProcess:
         """Start a worker; it is working (its metrics answer) on return, unless `wait` is False."""
         (port,) = free_ports(1)
         log_file = self.folder / f"{name}.log"
-        with log_file.open("ab") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "engine.cli", "worker", "--name", name, "--metrics-port", str(port)],
-                env=self._environment() | environment,
-                cwd=self.folder,
-                stdout=log,
-                stderr=log,
-            )
+        arguments = ("worker", "--name", name, "--metrics-port", str(port))
+        process = NURSERY.start(arguments, self._environment() | environment, self.folder, log_file)
         worker = self.workers[name] = WorkerProcess(name, process, port, log_file)
         if wait:
             self.until(lambda: worker.ready()["code"] == 200 or not worker.alive, f"{name} works")
@@ -273,8 +272,7 @@ class City:
             time.sleep(0.1)
 
     def _environment(self) -> dict[str, str]:
-        ours = {name: value for name, value in os.environ.items() if not name.startswith("TONGGUAN_")}
-        return ours | {"PYTHONPATH": str(Path(__file__).parents[2])}
+        return {name: value for name, value in os.environ.items() if not name.startswith("TONGGUAN_")}
 
     # ---- what goes in
 

@@ -16,7 +16,7 @@ from tests.kafka.city import City
 from tests.parts.broker import Broker
 from tests.parts.postgres import Database
 
-pytestmark = [pytest.mark.needs("kafka"), pytest.mark.needs("postgres"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.needs("kafka"), pytest.mark.needs("postgres"), pytest.mark.timeout(900)]
 TROUBLE = "0699"
 
 
