@@ -13,6 +13,7 @@ COMMANDS: Final = {
     "demo": ("demo:demo", "A simulated city in one process: watch a storm become cases."),
     "serve": ("run:serve", "API and console; with --embedded the whole engine."),
     "worker": ("worker:worker", "One worker on Kafka: its share of the readings, its turn at casework."),
+    "doctor": ("doctor:doctor", "What is wrong with a deployment, and the line that mends it."),
     "topics": ("topics:app", "The topics of a city on Kafka."),
     "plan": ("plan:app", "Which plan workers judge by."),
     "simulate": ("simulate:simulate", "Readings of a seeded city."),

@@ -8,6 +8,7 @@ CaseworkFault
 │   └── PlanUnknown        a change names a plan that is not stored
 ├── StoreAway          try again (exit 75): the database does not answer; what was to be done is not done
 ├── BadStore           refuse to start: a URL that names no store of ours
+├── BackupRefused      nothing restored: the file is not whole or of another schema, or the store is not empty
 ├── SchemaMismatch     refuse to start: the store is empty, older or newer than this program
 └── Unprocessable      quarantine and go on: one record of the alerts log (reason from a closed set)
 """
@@ -78,6 +79,10 @@ class StoreAway(CaseworkFault):
 
 class BadStore(CaseworkFault):
     """A URL that names neither a PostgreSQL database nor a file."""
+
+
+class BackupRefused(CaseworkFault):
+    """A backup that is not restored; the store is as it was."""
 
 
 class SchemaMismatch(CaseworkFault):

@@ -144,9 +144,9 @@ def database(postgres_server: Server) -> Iterator[Database]:
 
 
 @contextmanager
-def fresh(server: Server) -> Iterator[Database]:
-    """Make a migrated database, and drop it at the end."""
-    name = server.make()
+def fresh(server: Server, *, migrated: bool = True) -> Iterator[Database]:
+    """Make a database, with our tables or empty, and drop it at the end."""
+    name = server.make(migrated=migrated)
     store = Store.connect(server.at(name))
     try:
         yield Database(server, server.at(name), store)
