@@ -252,6 +252,14 @@ class City:
             assert worker.alive, worker.log
         return worker
 
+    def stop(self) -> None:
+        """End all workers in good order."""
+        alive = [worker for worker in self.workers.values() if worker.alive]
+        for worker in alive:
+            worker.signal(signal.SIGTERM)
+        for worker in alive:
+            assert worker.process.wait(PATIENCE_S) == 0, worker.log
+
     def owner(self, what: str) -> WorkerProcess:
         """Return the worker that has the turn at casework, ticks or relay, as soon as one has it."""
         found: list[WorkerProcess] = []
@@ -387,7 +395,12 @@ class City:
         return [AlertRecord(row.offset, row.value, row.t_ms) for row in self.records(self.topics.alerts)]
 
     def recomputed(self) -> list[str]:
-        """Run the alerts log and people's moves through an empty store; return in what the result differs."""
+        """Run the alerts log and people's moves through an empty store; return in what the result differs.
+
+        On the machine's clock the workers are stopped first: the log and the cases go on as long as they live.
+        """
+        if self.log_time == "commit":
+            self.stop()
         settings = Settings(partitions=self.partitions, first_offset=0)
         return recompute_and_compare(self.database.store, self.alert_records(), settings)
 
