@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated, BinaryIO, cast
 from zoneinfo import ZoneInfo
 
+import orjson
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
@@ -22,6 +23,8 @@ from engine.detect.detector import Detector
 from engine.detect.offline import Built, FilesRefused, PlanFiles, Wanted, build_plan, late_line
 from engine.detect.output import Output
 from engine.runtime.config import size_bytes
+from engine.runtime.crashpoints import poisoned
+from engine.runtime.log import Stream
 from rules.civil import CITY_TZ
 
 UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
@@ -73,6 +76,9 @@ def detect(
     ] = "256MiB",
     late: Annotated[Path | None, typer.Option(dir_okay=False, help="Write late, stale, duplicate ones here.")] = None,
     rejects: Annotated[Path | None, typer.Option(dir_okay=False, help="Write rejected texts here.")] = None,
+    skip: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="Records to pass over, a number or row a line.")
+    ] = None,
     shadow: Annotated[bool, typer.Option("--shadow", help="Print changes of shadow rules too.")] = False,
     marks: Annotated[bool, typer.Option("--marks", help="Print marks and stills too.")] = False,
 ) -> None:
@@ -87,6 +93,7 @@ def detect(
     built = _build(PlanFiles(rules, registry, grids, zones, kinds, delay_ms, age_ms, time_zone(tz)))
     for fault in built.rule_faults:
         print(fault, file=sys.stderr)
+    skips = read_skips(skip) if skip is not None else frozenset()
     try:
         with ExitStack() as files:
             sinks = _Sinks(
@@ -99,7 +106,9 @@ def detect(
             detector = Detector(offline_plan=built.plan, marks=marks)
             gc.freeze()  # the plan stays to the end: the collector need not walk through it again and again
             for batch in _watched(read_lines(stream), size, sinks):
-                sinks.write(detector.step(batch))
+                kept = batch.without(skips)
+                poisoned(kept)
+                sinks.write(detector.step(kept))
                 if detector.waiting_bytes > waiting_bytes:
                     line, mib = int(batch.offset[-1]), detector.waiting_bytes >> 20
                     print(
@@ -126,6 +135,32 @@ def _build(files: PlanFiles) -> Built:
         for fault in refusal.faults:
             print(fault, file=sys.stderr)
         raise typer.Exit(1) from None
+
+
+def read_skips(file: Path) -> frozenset[int]:
+    """Read the records that workers pass over: `offset`, or JSON with `topic`, `partition` and `offset`, a line.
+
+    An offset is a line number of the input, as in an export of the log; so all are of one partition.
+    """
+    found: set[int] = set()
+    partitions: set[object] = set()
+    for number, line in enumerate(file.read_bytes().splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            row = orjson.loads(line)
+            offset = row["offset"] if isinstance(row, dict) else row
+            partitions |= {row["partition"]} if isinstance(row, dict) else set()
+            if type(offset) is not int or (isinstance(row, dict) and row["topic"] != Stream.READINGS):
+                raise ValueError
+        except (ValueError, KeyError):
+            shown = line[:80].decode("utf-8", "replace")
+            rule = "must be an offset, or JSON with topic city.readings, partition and offset"
+            raise typer.BadParameter(f"--skip {file}:{number}: {rule}; got {shown}") from None
+        found.add(offset)
+    if len(partitions) > 1:
+        raise typer.BadParameter(f"--skip {file}: must be of one partition, as a file of readings is; got {partitions}")
+    return frozenset(found)
 
 
 class _Sinks:

@@ -47,6 +47,14 @@ class RecordBatch:
         log_time = None if self.log_time is None else self.log_time[first:last]
         return RecordBatch(self.data, self.start[first:last], self.end[first:last], self.offset[first:last], log_time)
 
+    def without(self, offsets: frozenset[int]) -> RecordBatch:
+        """Return the batch without the records at these offsets; itself if it has none of them."""
+        if not len(self) or not any(self.offset[0] <= offset <= self.offset[-1] for offset in offsets):
+            return self
+        keep = ~np.isin(self.offset, np.array(sorted(offsets), np.int64))
+        log_time = None if self.log_time is None else self.log_time[keep]
+        return RecordBatch(self.data, self.start[keep], self.end[keep], self.offset[keep], log_time)
+
     @classmethod
     def from_records(
         cls,

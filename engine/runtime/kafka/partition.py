@@ -147,7 +147,7 @@ class Partition:
             if planned is None:
                 return None
             batch = planned
-        kept = self._without_skipped(batch)
+        kept = batch.without(self.skips)  # they are in quarantine already
         step = self._judge(batch, kept, after)
         step.skipped = len(batch) - len(kept)
         return step
@@ -163,12 +163,6 @@ class Partition:
                 return refusals.recreated(self.number, self.position, 0, found)
             self._known = ""
         return None
-
-    def _without_skipped(self, batch: RecordBatch) -> RecordBatch:
-        """Leave out the records of the skip-list; they are in quarantine already."""
-        if not len(batch) or not any(batch.offset[0] <= offset <= batch.offset[-1] for offset in self.skips):
-            return batch
-        return without(batch, self.skips)
 
     def _from_first_plan(self, batch: RecordBatch) -> RecordBatch | None:
         """Leave out what stands before the first plan record: ticks, what was judged before, and accepted gaps.
@@ -221,7 +215,7 @@ class Partition:
         if bad:
             _put_aside(output, kept, bad)
             self.skips |= {one.offset for one in bad}
-            kept = without(kept, self.skips)
+            kept = kept.without(self.skips)
         taken = int(np.searchsorted(kept.offset, behind, "right"))
         self._move(batch, kept, taken, after)
         step = Step(_positions(kept.part(0, taken)), output, seconds, bad=bad)
@@ -278,13 +272,6 @@ class Partition:
         checkpoint = Checkpoint(self.position, self.detector.snapshot(), plan.digest, f"detect-{FORMAT}")
         self.worked_s = 0.0
         return Snapshot(checkpoint, self.log_time, self._last)
-
-
-def without(batch: RecordBatch, offsets: Iterable[int]) -> RecordBatch:
-    """Return a batch without the records at these offsets."""
-    keep = ~np.isin(batch.offset, np.array(sorted(offsets), np.int64))
-    log_time = None if batch.log_time is None else batch.log_time[keep]
-    return RecordBatch(batch.data, batch.start[keep], batch.end[keep], batch.offset[keep], log_time)
 
 
 def _put_aside(output: Output, batch: RecordBatch, bad: Iterable[Bad]) -> None:

@@ -179,6 +179,41 @@ def test_wrong_use_ends_with_2(rules: Path, flags: tuple[str, ...]) -> None:
     assert run(*given).returncode == 2
 
 
+@pytest.mark.parametrize(
+    "listed",
+    [
+        b"2\n",
+        b'{"topic": "city.readings", "partition": 7, "offset": 2, "reason": "kills_process"}\n\n',
+        b"99\n2",
+    ],
+    ids=["a number", "a row of the quarantine", "one that is not there"],
+)
+def test_records_of_the_skip_list_are_passed_over(rules: Path, tmp_path: Path, listed: bytes) -> None:
+    text = lines(reading(0, 5), reading(M, 50), reading(2 * M, 60))
+    (tmp_path / "skip").write_bytes(listed)
+    found = run("--rules", rules, "--skip", tmp_path / "skip", text=text)
+    changes = [json.loads(line) for line in found.stdout.splitlines()]
+    assert [(change["t"], change["evidence"]["last_offset"]) for change in changes] == [(2 * M, 3)]
+
+
+@pytest.mark.parametrize(
+    "listed",
+    [b"2 3", b"two", b'{"offset": 2}', b'{"topic": "city.alerts", "partition": 0, "offset": 2}', b"true", b"[2]"],
+)
+def test_a_skip_list_that_names_no_record_is_refused(rules: Path, tmp_path: Path, listed: bytes) -> None:
+    (tmp_path / "skip").write_bytes(b"1\n" + listed)
+    found = run("--rules", rules, "--skip", tmp_path / "skip", text=lines(reading(0, 5)))
+    assert found.returncode == 2
+    assert b"skip:2" in found.stderr
+
+
+def test_a_skip_list_of_two_partitions_is_refused(rules: Path, tmp_path: Path) -> None:
+    row = '{"topic": "city.readings", "partition": %d, "offset": 2}\n'
+    (tmp_path / "skip").write_text(row % 0 + row % 1)
+    found = run("--rules", rules, "--skip", tmp_path / "skip", text=lines(reading(0, 5)))
+    assert (found.returncode, b"one partition" in found.stderr) == (2, True)
+
+
 def test_a_reader_that_goes_away_ends_it_quietly(rules: Path, tmp_path: Path) -> None:
     text = lines(*[reading(t, 20 * (t % 2)) for t in range(20_000)])
     (tmp_path / "in.ndjson").write_bytes(text)
