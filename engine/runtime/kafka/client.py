@@ -15,6 +15,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka import errors as kafka_errors
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.conn import create_conn
+from aiokafka.protocol.admin import ApiVersionRequest
 
 from engine.runtime.config import Config
 from engine.runtime.errors import BrokerAway, BrokerRefused, ConfigFault, RuntimeFault
@@ -142,21 +143,40 @@ class Connection:
         finally:
             await close()
 
+    async def speaks(self) -> dict[int, tuple[int, int]]:
+        """Return the versions of each request that the first broker that answers knows: its number → (from, to)."""
+        said: BaseException = BrokerAway(f"broker {self.bootstrap}: none is named")
+        for server in self.servers:
+            try:
+                broker = await self._at(server)
+                try:
+                    found = await broker.send(ApiVersionRequest())
+                finally:
+                    broker.close()
+            except (kafka_errors.KafkaError, OSError, TimeoutError) as error:
+                said = error
+            else:
+                return {key: (first, last) for key, first, last in found.api_versions}
+        raise self.fault(said) from said
+
+    async def _at(self, server: str) -> Any:
+        host, _, port = server.rpartition(":")
+        return await create_conn(
+            host.strip("[]"),
+            int(port),
+            client_id="tongguan",
+            request_timeout_ms=REQUEST_TIMEOUT_MS // 4,
+            **{name: value for name, value in self.kwargs().items() if name != "bootstrap_servers"},
+        )
+
     async def why(self, error: BaseException) -> RuntimeFault:
         """Return our word for an error of a client; where it could not connect, by trying once more by hand."""
         if not isinstance(error, kafka_errors.KafkaConnectionError):
             return self.fault(error)
         said: RuntimeFault = self.fault(error)
         for server in self.servers:
-            host, _, port = server.rpartition(":")
             try:
-                found = await create_conn(
-                    host.strip("[]"),
-                    int(port),
-                    client_id="tongguan",
-                    request_timeout_ms=REQUEST_TIMEOUT_MS // 4,
-                    **{name: value for name, value in self.kwargs().items() if name != "bootstrap_servers"},
-                )
+                found = await self._at(server)
             except (kafka_errors.KafkaError, OSError, TimeoutError) as cause:
                 said = self.fault(cause)
                 if isinstance(said, BrokerRefused):
