@@ -17,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.parts import broker as kafka
-from tests.parts import postgres
+from tests.parts import mqtt, postgres
 from tests.parts.broker import broker
 from tests.parts.mqtt import mosquitto
 from tests.parts.postgres import database, postgres_pair, postgres_server
@@ -36,7 +36,11 @@ PARTS = {
     "promtool": "metrics judged by Prometheus",
     "strace": "the order of writes and fsyncs, seen from outside",
 }
-FOUND: dict[str, Callable[[], bool]] = {"kafka": kafka.found, "postgres": postgres.found}
+FOUND: dict[str, Callable[[], bool]] = {
+    "kafka": kafka.found,
+    "mosquitto": lambda: mqtt.program() is not None,
+    "postgres": postgres.found,
+}
 """How to see whether a part is there, where looking for a program of that name does not tell."""
 ROOT = Path(__file__).parent
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import getpass
+import shutil
 import signal
 import socket
 import subprocess
@@ -32,10 +34,11 @@ class Mosquitto:
     def start(self) -> None:
         """Start it and wait until it listens."""
         listener = f"listener {self.port} 127.0.0.1\n" + (self.more or "allow_anonymous true\n")
-        place = f"persistence_location {self.folder}/\nlog_dest file {self.folder}/log\n"
+        # started by root it would become another user, who cannot write here
+        place = f"user {getpass.getuser()}\npersistence_location {self.folder}/\nlog_dest file {self.folder}/log\n"
         config = self.folder / "mosquitto.conf"
         config.write_text(f"{SHIPPED.read_text()}{place}{listener}")
-        self.process = subprocess.Popen(["mosquitto", "-c", str(config)], stderr=subprocess.DEVNULL)
+        self.process = subprocess.Popen([str(program()), "-c", str(config)], stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + PATIENCE_S
         while time.monotonic() < deadline:
             try:
@@ -52,6 +55,11 @@ class Mosquitto:
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             self.process.wait(PATIENCE_S)
+
+
+def program() -> str | None:
+    """Return where mosquitto is; not every user has it on his path."""
+    return shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
 
 
 def free_port() -> int:
