@@ -16,18 +16,25 @@ Time = Annotated[int, msgspec.Meta(ge=0, lt=253_402_300_800_000)]  # ms, up to t
 RECORD_LIMIT = 64 << 10
 
 
+def _text(length: int) -> msgspec.Meta:
+    return msgspec.Meta(max_length=length)
+
+
+Name = Annotated[str, _text(64)]
+
+
 class Change(msgspec.Struct, frozen=True):
     """One change of one episode."""
 
-    id: str
-    episode: str
+    id: Annotated[str, _text(80)]
+    episode: Name
     seq: int
     change: Literal["raised", "escalated", "downgraded", "cleared"]
     cause: Literal["reading", "quiet", "absent", "schedule", "plan"]
-    rule: str
+    rule: Annotated[str, _text(128)]
     rule_version: int
-    sensor: str
-    kind: str
+    sensor: Name
+    kind: Name
     t: Time
     level: LevelWord | None = None
     previous: LevelWord | None = None
@@ -35,9 +42,9 @@ class Change(msgspec.Struct, frozen=True):
     value: float | None = None
     lon: float | None = None
     lat: float | None = None
-    grid: str | None = None
+    grid: Annotated[str, _text(15)] | None = None
     evidence: dict[str, Any] | None = None
-    plan: str = ""
+    plan: Annotated[str, _text(12)] = ""
     shadow: bool = False
 
     @property
@@ -83,6 +90,8 @@ def parse(value: bytes) -> Item:
     try:
         if len(value) > RECORD_LIMIT:
             raise Unprocessable("bad_change", f"{len(value)} bytes; at most {RECORD_LIMIT}")
+        if b"\\u0000" in value:
+            raise Unprocessable("bad_change", "a NUL character, which no database takes")
         if found is None and b'"change"' not in value:
             keys = _objects.decode(value)
             if "mark" in keys:

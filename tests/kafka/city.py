@@ -385,10 +385,11 @@ class City:
         with self.database.store.read() as db:
             return [dict(row._mapping) for row in db.execute(select(schema.cases).order_by(schema.cases.c.id))]
 
-    def quarantined(self) -> int:
-        """Return how many records of city.alerts casework could not process."""
+    def quarantined(self) -> list[str]:
+        """Return why casework could not process records of city.alerts, in their order."""
         with self.database.store.read() as db:
-            return int(db.execute(select(func.count()).select_from(schema.quarantine)).scalar_one())
+            columns = schema.quarantine.c
+            return list(db.execute(select(columns.reason).order_by(columns.offset)).scalars())
 
     def alert_records(self) -> list[AlertRecord]:
         """Return city.alerts as casework gets it."""

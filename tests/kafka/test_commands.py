@@ -61,7 +61,7 @@ def test_commands_move_cases_as_people_do_and_what_cannot_be_done_is_kept(
         city.until(lambda: len(city.cases()) == 2, "the report")
         city.until(lambda: sum(worker.metrics()[f'commands_total{{outcome="{o}"}}'] for o in OUTCOMES) == 10, "all")
         states = {row["id"]: (row["state"], row["version"]) for row in city.cases()}
-        assert states[case] == ("filed", 2)
+        assert states[case] == ("filed", 3)
         kept = [row.said for row in city.records(city.topics.quarantine)]
         assert [row["reason"].partition(":")[0] for row in kept] == [
             *("refused", "refused", "malformed", "malformed", "malformed", "refused"),
