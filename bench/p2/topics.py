@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 
 import msgspec
@@ -19,7 +20,7 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 from bench.p2.batches import PARTITIONS, Batch, Stream
 from bench.p2.job import Said
 
-FORMAT = 1
+FORMAT = 2
 """Raised when the same stream gives other records."""
 OUTPUT_CONFIG = {"retention.ms": "-1", "message.timestamp.type": "LogAppendTime"}
 ON_THE_WAY = 8
@@ -79,9 +80,11 @@ async def fill(broker: str, name: str, stream: Stream, config: dict[str, str]) -
     await producer.start()
     try:
         waiting: deque[asyncio.Future[object]] = deque()
+        records = 0
         batches = stream.batches()
         while group := await asyncio.to_thread(_some, batches):
             for batch in group:
+                records += batch.records
                 waiting.append(await producer.send_batch(_Ready(batch), name, partition=batch.partition))
                 if len(waiting) > ON_THE_WAY * PARTITIONS:
                     await waiting.popleft()
@@ -89,11 +92,14 @@ async def fill(broker: str, name: str, stream: Stream, config: dict[str, str]) -
             await sent
     finally:
         await producer.stop()
+    async with end_of(broker, name) as end:
+        if (found := await end()) != records:
+            raise SystemExit(f"{name} has {found} records; must have {records}")
 
 
 def _some(batches: Iterator[Batch]) -> list[Batch]:
     """Take batches for all partitions, interleaved."""
-    group = [batch for batch, _ in zip(batches, range(4096), strict=False)]
+    group = list(islice(batches, 4096))
     by_partition = [[batch for batch in group if batch.partition == number] for number in range(PARTITIONS)]
     longest = max(map(len, by_partition))
     return [part[row] for row in range(longest) for part in by_partition if row < len(part)]
