@@ -151,11 +151,14 @@ def test_the_secrets_that_are_made_are_those_that_are_read(tmp_path: Path) -> No
 
 
 def test_what_is_scraped_are_its_services_under_names_that_they_answer_to() -> None:
-    config = YAML(typ="safe").load(ROOT / "deploy/compose/prometheus.yml")
-    targets = config["scrape_configs"][0]["static_configs"][0]["targets"]
-    names = [target.partition(":")[0] for target in targets]
-    assert names == ["worker-1", "worker-2", "serve"]
+    scraped, here = (
+        YAML(typ="safe").load(ROOT / path)["scrape_configs"][0]["static_configs"]
+        for path in ("deploy/compose/prometheus.yml", "deploy/prometheus/prometheus.yml")
+    )
+    names = [target.partition(":")[0] for group in scraped for target in group["targets"]]
+    assert names == ["serve", "worker-1", "worker-2"]
     assert all(SERVICES[name]["environment"]["TONGGUAN_ALLOWED_HOSTS"] == name for name in names)
+    assert {group["labels"]["part"] for group in scraped} <= {group["labels"]["part"] for group in here}
 
 
 @pytest.mark.needs("promtool")

@@ -19,6 +19,7 @@ from engine.runtime.kafka.client import Connection
 from engine.runtime.kafka.history import history
 from engine.runtime.kafka.sending import Record, Sender
 from engine.runtime.kafka.topics import Topics
+from engine.runtime.log import Stream
 from engine.runtime.quarantine import NEVER_BACK
 from engine.runtime.raw import raw_bytes
 
@@ -43,7 +44,7 @@ class Row:
 
 def place_of(said: dict[str, Any]) -> str:
     """Return the place of a rejected text as one word."""
-    return f"{said['topic']}/{said['partition']}/{said['offset']}/{said['index']}"
+    return f"{said.get('topic')}/{said.get('partition')}/{said.get('offset')}/{said.get('index', 0)}"
 
 
 async def rows(
@@ -85,10 +86,10 @@ async def replay(
 
     Writers take turns at the database, so that two commands put a text back once. If this one dies between the log and
     the note, the text may come back again later: detect then knows the reading as a duplicate. `log_time` (ms) on a
-    player's clock.
+    player's clock. Only readings come back: whoever sent a command that was refused sends another one.
     """
     done = 0
-    fresh = [row for row in chosen if row.said["reason"] not in NEVER_BACK]
+    fresh = [row for row in chosen if row.said["reason"] not in NEVER_BACK and row.said["topic"] == Stream.READINGS]
     for first in range(0, len(fresh), TOGETHER):
         with store.write() as db:
             back = _replayed(db)
