@@ -346,7 +346,7 @@ def test_a_cache_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
 def test_the_folder_of_an_embedded_engine(tmp_path: Path) -> None:
     assert [one.state for one in look_at_folder(tmp_path / "none")] == [State.FAIL]
-    Embedded(tmp_path / "data", Plan()).close()
+    Embedded(tmp_path / "data", Plan()).stop()
     assert {one.state for one in look_at_folder(tmp_path / "data")} == {State.OK}
     journal = tmp_path / "data" / "journal.db"
     content = bytearray(journal.read_bytes())
