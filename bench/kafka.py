@@ -18,7 +18,7 @@ from bench.p2.measuring import Bench
 from bench.p2.report import Results
 from bench.p2.servers import broker, database, lacking
 
-READINGS, OTHER_READINGS, SECONDS, ROUNDS = 120_000_000, 40_000_000, 60.0, 3
+READINGS, OTHER_READINGS, SECONDS, ROUNDS = 80_000_000, 20_000_000, 60.0, 3
 QUICK = {"readings": 6_000_000, "other_readings": 2_000_000, "seconds": 8.0, "rounds": 1}
 EVERYONE = (*(peer.name for peer in PEERS_RUN), OURS)
 
