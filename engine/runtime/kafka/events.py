@@ -49,14 +49,16 @@ def event(source: str, kind: str, name: str, t_ms: int | None = None) -> Headers
     return said if t_ms is None else (*said, ("ce_time", _rfc3339(t_ms).encode()))
 
 
+def headers_of(topic: str, value: bytes) -> Headers:
+    """Return the headers of a record by its topic (with its prefix): any of ours but those of city.cases."""
+    stream = f"city.{topic.rpartition('city.')[2]}"
+    kind, name, t_ms = _named(stream, orjson.loads(value))
+    return event(f"/tongguan/{topic}", kind, name, t_ms)
+
+
 def of_entries(prefix: str = "") -> Callable[[str, Entry], Headers]:
     """Return what gives the headers of detect's records by their stream: for telemetry's producer."""
-
-    def headers(stream: str, entry: Entry) -> Headers:
-        kind, name, t_ms = _named(stream, orjson.loads(entry.value))
-        return event(f"/tongguan/{prefix}{stream}", kind, name, t_ms)
-
-    return headers
+    return lambda stream, entry: headers_of(f"{prefix}{stream}", entry.value)
 
 
 def of_cases(prefix: str = "") -> Callable[[OutboxRow], Headers]:

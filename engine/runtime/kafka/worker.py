@@ -26,7 +26,7 @@ from engine.runtime.config import Config, duration_ms, size_bytes
 from engine.runtime.crashpoints import CrashPoint, crash_point
 from engine.runtime.errors import ConfigFault, RuntimeFault, TryAgain
 from engine.runtime.gaps import Gap
-from engine.runtime.kafka import means
+from engine.runtime.kafka import events, means
 from engine.runtime.kafka.accepted import accepted
 from engine.runtime.kafka.agents import Agents
 from engine.runtime.kafka.asking import Asked
@@ -158,6 +158,7 @@ class Worker:
             self.store,
             self.plans,
             self._observer,
+            headers=events.of_entries(config.topic_prefix),
             name=self.name,
             group=self._group,
             limits=means.Limits(
@@ -211,7 +212,7 @@ class Worker:
         holder = f"{self.name}/{uuid4().hex[:8]}"
         lease, values_lease = (Lease(self.store, name, holder) for name in ("relay", "values"))
         webhooks = read_webhooks(Path(self.config.webhooks)) if self.config.webhooks else []
-        cases = CasesTopic(self.senders["cases"], self.topics.cases, lambda _row: ())
+        cases = CasesTopic(self.senders["cases"], self.topics.cases, events.of_cases(self.config.topic_prefix))
         self.relay = Relay(casework, [cases, *map(Poster, webhooks)], lambda: lease.held, self._threads)
         self.relaying = UnderLease(lease, "the relay of the outbox", self.relay.run, self._threads)
         values = KeptValues(self.connection, self.topics.sensors, casework, self._threads)
