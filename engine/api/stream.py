@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING
 
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from engine.api.problems import Problem
+from engine.casework.errors import StoreAway
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
@@ -100,8 +101,9 @@ async def follow(
         while not hub.closed:
             if time.monotonic() - asked >= hub.settings.heartbeat_s:
                 asked = time.monotonic()
-                if await run_in_threadpool(credential) is None:
-                    return
+                with suppress(StoreAway):  # nothing is told meanwhile; asked again
+                    if await run_in_threadpool(credential) is None:
+                        return
             wake.clear()
             position, text = await run_in_threadpool(_next, hub.relay, position, wanted)
             if text:

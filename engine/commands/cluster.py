@@ -88,7 +88,9 @@ def serve_cluster(ended: threading.Event, config: Config) -> None:
 
         services = Services(
             casework=casework,
-            intake=KafkaIntake(intake, running, now_ms if config.log_time == "record" else lambda: None),
+            intake=KafkaIntake(
+                intake, running, health.partitions, now_ms if config.log_time == "record" else lambda: None
+            ),
             relay=relay,
             health=health,
             sensors=SensorsInForce(running),

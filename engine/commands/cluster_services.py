@@ -13,7 +13,7 @@ from sqlalchemy import select
 
 from engine.api.services import Judged, Overloaded, Status, StreamEvent, Unavailable
 from engine.casework.errors import StoreAway
-from engine.casework.log_schema import checkpoint_head
+from engine.casework.log_schema import checkpoint_head, log_identity
 from engine.casework.service import Casework
 from engine.commands.in_force import RunningPlan
 from engine.commands.services import event_of
@@ -24,6 +24,7 @@ from engine.runtime.kafka.bounds import Bounds, Offsets, Watching
 from engine.runtime.kafka.homes import Homes
 from engine.runtime.kafka.intake import Intake
 from engine.runtime.kafka.places import place
+from engine.runtime.kafka.refusals import partitions_added
 from engine.runtime.log import Stream
 
 POLL_S = 0.25
@@ -40,10 +41,20 @@ def wall_clock_ms() -> int:
 class KafkaIntake:
     """Readings to their home partitions; judged first as detect will judge them."""
 
-    def __init__(self, intake: Intake, running: RunningPlan, log_time: Callable[[], int | None]) -> None:
-        """`log_time` gives what records bring with them (ms): on a player's clock its time, else None."""
+    def __init__(
+        self,
+        intake: Intake,
+        running: RunningPlan,
+        known: Callable[[], int | None],
+        log_time: Callable[[], int | None],
+    ) -> None:
+        """`known` is how many partitions the log had when it was first met: added ones are nobody's home.
+
+        `log_time` gives what records bring with them (ms): on a player's clock its time, else None.
+        """
         self._intake = intake
         self._running = running
+        self._known = known
         self._log_time = log_time
         self._homes: tuple[str, Homes] | None = None
 
@@ -61,12 +72,16 @@ class KafkaIntake:
             raise Unavailable(str(error)) from error
 
     def _homes_now(self) -> Homes:
-        plan, partitions = self._running.now.plan, self._intake.partitions
-        if partitions is None:
+        plan, there = self._running.now.plan, self._intake.partitions
+        if there is None:
             raise Unavailable(self._intake.away or "the broker was not reached yet")
-        if self._homes is None or self._homes[0] != plan.digest:
-            self._homes = plan.digest, Homes(plan.registry, partitions)
-        return self._homes[1]
+        partitions = self._known() or there
+        if there < partitions:
+            raise Unavailable(f"city.readings has {there} partitions, and had {partitions}: it is another topic")
+        homes = self._homes
+        if homes is None or homes[0] != plan.digest or homes[1].partitions != partitions:
+            homes = self._homes = plan.digest, Homes(plan.registry, partitions)
+        return homes[1]
 
 
 class DatabaseRelay:
@@ -137,6 +152,8 @@ class Stored:
     heads: Offsets
     log_ms: int | None
     gaps: tuple[Gap, ...]
+    partitions: int | None
+    """How many the readings had when they were first met."""
 
 
 class ClusterHealth:
@@ -189,6 +206,8 @@ class ClusterHealth:
         with self._casework.store.read() as db:
             heads = db.execute(select(*columns)).all()
             gaps = accepted(db)
+            partitions = db.execute(select(log_identity.c.partitions).where(log_identity.c.stream == Stream.READINGS))
+            known = partitions.scalar_one_or_none()
         return Stored(
             at_s,
             self._casework.clock(),
@@ -196,6 +215,7 @@ class ClusterHealth:
             {row.partition: row.position for row in heads},
             max((row.log_time for row in heads), default=None),
             gaps,
+            known,
         )
 
     # ---- what the API asks
@@ -233,6 +253,10 @@ class ClusterHealth:
             away.append("消息平台无应答，暂不接收读数 / the broker does not answer, no readings are taken")
         return away
 
+    def partitions(self) -> int | None:
+        """Return how many partitions the readings had when they were first met, None before that."""
+        return self._stored.partitions if self._stored else None
+
     def waiting(self) -> dict[int, int]:
         """Return how many records of each partition are not judged."""
         bounds = self._watching.latest()
@@ -259,4 +283,7 @@ def refusals(stored: Stored, bounds: Bounds) -> tuple[str, ...]:
         if partition in bounds.end
     ]
     places.append(place(Stream.ALERTS, 0, stored.cursor + 1, bounds.alerts_first, bounds.alerts_end, stored.gaps))
-    return tuple(one.refusal for one in places if one.refusal)
+    said = [one.refusal for one in places if one.refusal]
+    if stored.partitions is not None and len(bounds.end) > stored.partitions:
+        said.append(partitions_added(stored.partitions, stored.partitions).text)
+    return tuple(said)

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -42,6 +42,17 @@ class Bounds:
         return {p: max(0, end - max(judged.get(p, 0), self.first.get(p, 0))) for p, end in self.end.items()}
 
 
+def behind_s(looks: Sequence[Bounds], judged: Offsets) -> float:
+    """Return the age of the oldest record that is not judged, from looks in order; of older ones, that of the first."""
+    if not looks or not any(looks[-1].waiting(judged).values()):
+        return 0.0
+    behind = 0.0
+    for partition in looks[-1].end:
+        reached = (look for look in reversed(looks) if look.end.get(partition, 0) <= judged.get(partition, 0))
+        behind = max(behind, looks[-1].at_s - next(reached, looks[0]).at_s)
+    return behind
+
+
 class Watching:
     """Look at the bounds of the log for as long as `run` runs; any thread may ask for the latest."""
 
@@ -59,15 +70,7 @@ class Watching:
 
     def behind_s(self, judged: Offsets) -> float:
         """Return how long ago the oldest record that is not judged came in, as far as was looked."""
-        looks = list(self._looks)
-        if not looks or not any(looks[-1].waiting(judged).values()):
-            return 0.0
-        behind = 0.0
-        for partition in looks[-1].end:
-            reached = (look for look in reversed(looks) if look.end.get(partition, 0) <= judged.get(partition, 0))
-            since = next(reached, looks[0])
-            behind = max(behind, looks[-1].at_s - since.at_s)
-        return behind
+        return behind_s(list(self._looks), judged)
 
     async def run(self) -> None:
         """Look once a second until cancelled; with the broker away, `away` says why."""
