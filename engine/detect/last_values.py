@@ -58,17 +58,21 @@ class LastValues:
 
     def records(self) -> Iterator[LastValue]:
         """Spell the values out."""
-        for i, series in enumerate(self.series.tolist()):
-            placed = int(self.lon_e7[i]) != NO_PLACE
+        vocabulary, grids = self.vocabulary, self.grids
+        sensors = vocabulary.series_sensor[self.series].tolist()
+        columns = (self.series, self.t, self.v, self.lon_e7, self.lat_e7, self.grid, self.level)
+        rows = zip(sensors, *(column.tolist() for column in columns), strict=True)
+        for sensor, series, t, v, lon, lat, grid, level in rows:
+            placed = lon != NO_PLACE
             yield LastValue(
-                sensor=self.vocabulary.sensor_name(int(self.vocabulary.series_sensor[series])),
-                kind=self.vocabulary.series_kind_name(series),
-                t=int(self.t[i]),
-                v=float(self.v[i]),
-                lon=int(self.lon_e7[i]) / 1e7 if placed else None,
-                lat=int(self.lat_e7[i]) / 1e7 if placed else None,
-                grid=None if self.grids is None else self.grids.code_of(int(self.grid[i])),
-                level=LEVEL_WORDS[int(self.level[i])],
+                sensor=vocabulary.sensor_name(sensor),
+                kind=vocabulary.series_kind_name(series),
+                t=t,
+                v=v,
+                lon=lon / 1e7 if placed else None,
+                lat=lat / 1e7 if placed else None,
+                grid=None if grids is None else grids.code_of(grid),
+                level=LEVEL_WORDS[level],
             )
 
 

@@ -21,12 +21,14 @@ from engine.runtime.kafka import refusals
 from engine.runtime.kafka.means import Means
 from engine.runtime.kafka.partition import Partition, Step
 from engine.runtime.kafka.poison import Bad
-from engine.runtime.kafka.records import RawFetch, decode
+from engine.runtime.kafka.records import RawFetch, pieces
 from engine.runtime.kafka.refusals import GAPS, Reason, Refusal
 from engine.runtime.kafka.restoring import look_at_bounds, restored, taster
 from engine.runtime.kafka.saving import Saving
 
 GATHER_BYTES = 1 << 20
+PIECE_BYTES = 4 << 20
+"""Uncompressed, judged at once: what the processor keeps at hand."""
 STEP_S = 0.0006
 """What a step costs however little it judges: 13 rules, measured here."""
 STEP_SHARE = 0.25
@@ -55,7 +57,7 @@ class Judging:
         """The one that has all that was said since the checkpoint; after a fault of it everything is said anew."""
         self._outer: Refusal | None = None
         self._queue: deque[RawFetch] = deque()
-        self._said: deque[tuple[asyncio.Future[None], int, Step]] = deque()
+        self._said: deque[tuple[asyncio.Future[None], Step]] = deque()
         self._some = asyncio.Event()
         self._closing = self._again = self._off = self._poison = self._started = False
         self._stepped_at = 0.0
@@ -232,8 +234,7 @@ class Judging:
         assert self.partition is not None
         raws = self._taken()
         try:
-            step = await self._stepped(_stepped, self.partition, raws, not self._means.limits.player)
-            await self._tell(step)
+            await self._tell(await self._stepped(_stepped, self.partition, raws, not self._means.limits.player))
         finally:
             self._stepped_at = time.monotonic()
             self._took(sum(len(raw.data) for raw in raws))
@@ -242,7 +243,7 @@ class Judging:
         elif self.wants:
             self._means.resume(self.number)
 
-    async def _stepped(self, work: Callable[..., Step | None], *arguments: Any) -> Step | None:
+    async def _stepped(self, work: Callable[..., list[Step]], *arguments: Any) -> list[Step]:
         """Judge, in turn with the other partitions; beside them where a taster makes it slow.
 
         What it raises is taken for the fault of a record: the partition goes back to its checkpoint and finds it.
@@ -257,25 +258,24 @@ class Judging:
         except Exception:  # noqa: BLE001 - the edge that quarantines
             _log.exception("city.readings/%d: a record cannot be judged; it is looked for", self.number)
             self._poison = self._again = True
-            return None
+            return []
 
-    async def _tell(self, step: Step | None) -> None:
-        """Queue for the log what a step said, and wait while too much is queued."""
+    async def _tell(self, steps: Sequence[Step]) -> None:
+        """Queue for the log what steps said, and wait while too much is queued."""
         self._log_refusal()
-        if step is None:
-            return
-        await self._pass_over(step.bad)
-        self.skipped += step.skipped + len(step.bad)
-        assert self.partition is not None
-        done = self._producing.say(step.appends, step.urgent)
-        self._said.append((done, self.partition.position, step))
-        done.add_done_callback(lambda _: self._acknowledged())
-        await self._producing.room()
+        for step in steps:
+            await self._pass_over(step.bad)
+            self.skipped += step.skipped + len(step.bad)
+            done = self._producing.say(step.appends, step.urgent)
+            self._said.append((done, step))
+            done.add_done_callback(lambda _: self._acknowledged())
+            await self._producing.room()
 
     def _acknowledged(self) -> None:
         """Take note of steps, in order, whose words have come into the log."""
         while self._said and self._said[0][0].done() and not self._said[0][0].cancelled():
-            _, self.position, step = self._said.popleft()
+            _, step = self._said.popleft()
+            self.position = step.position
             self._means.observer.detected(step.batch, step.output, step.urgent, step.seconds)
 
     async def _pass_over(self, found: Sequence[Bad]) -> None:
@@ -304,7 +304,7 @@ class Judging:
             partition.refusal = None
             self._read_on()
         else:
-            await self._tell(await self._stepped(partition.again))
+            await self._tell(await self._stepped(_again, partition))
             if self.wants:
                 self._means.resume(self.number)
 
@@ -365,19 +365,27 @@ class Judging:
             await asyncio.wait_for(self._some.wait(), seconds)
 
 
-def _stepped(partition: Partition, raws: Sequence[RawFetch], appended: bool) -> Step | None:
+def _again(partition: Partition) -> list[Step]:
+    step = partition.again()
+    return [] if step is None else [step]
+
+
+def _stepped(partition: Partition, raws: Sequence[RawFetch], appended: bool) -> list[Step]:
     """Decode what was fetched and judge it."""
     raw = raws[0]
     if len(raws) > 1:
         aborted = tuple(dict.fromkeys(one for raw in raws for one in raw.aborted))
         data = b"".join(raw.data for raw in raws)
         raw = RawFetch(raw.topic, raw.partition, raw.position, data, aborted, raws[-1].next_position)
+    steps: list[Step] = []
     try:
-        batch = decode(raw, appended=appended)
+        for batch, after in pieces(raw, limit_bytes=PIECE_BYTES, appended=appended):
+            step = partition.step(batch, after)
+            steps += [step] if step is not None else []
+            if partition.holds:  # what follows is fetched again
+                break
     except Damaged as error:
         partition.refuse(refusals.damaged(partition.number, error.first, error.last, error.why))
     except LogTimeMissing:
         partition.refuse(refusals.log_time(partition.number))
-    else:
-        return partition.step(batch, raw.next_position)
-    return None
+    return steps

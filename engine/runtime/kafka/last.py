@@ -58,19 +58,9 @@ class Coalesced:
             return []
         rows = self._rows[series]
         self._rows["wait"][series] = False
-        return list(
-            LastValues(
-                series.astype(np.int32),
-                rows["t"],
-                rows["v"],
-                rows["lon"],
-                rows["lat"],
-                rows["grid"],
-                rows["level"],
-                self._vocabulary,
-                self._grids,
-            ).records()
-        )
+        t, v, lon, lat, grid, level = (rows[name] for name in ("t", "v", "lon", "lat", "grid", "level"))
+        told = LastValues(series.astype(np.int32), t, v, lon, lat, grid, level, self._vocabulary, self._grids)
+        return list(told.records())
 
     def _make_room(self, series: int) -> None:
         if series > len(self._rows):

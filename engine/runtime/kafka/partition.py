@@ -38,11 +38,15 @@ _controls = ReadingCheck({}, (), offline=False)
 
 @dataclass(slots=True)
 class Step:
-    """What one step said: `appends` in order, `urgent` last values; `batch` has positions and times, not the bytes."""
+    """What one step said: `appends` in order, `urgent` last values; `batch` has positions and times, not the bytes.
+
+    `position`: the next offset to judge.
+    """
 
     batch: RecordBatch
     output: Output
     seconds: float
+    position: int
     appends: list[Append] = field(default_factory=list)
     urgent: list[LastValue] = field(default_factory=list)
     skipped: int = 0
@@ -218,7 +222,7 @@ class Partition:
             kept = kept.without(self.skips)
         taken = int(np.searchsorted(kept.offset, behind, "right"))
         self._move(batch, kept, taken, after)
-        step = Step(_positions(kept.part(0, taken)), output, seconds, bad=bad)
+        step = Step(_positions(kept.part(0, taken)), output, seconds, self.position, bad=bad)
         log_time = self.log_time if self._player else None
         step.appends = appends_of(output, (), self.number, log_time)
         for values in output.last_values:
