@@ -7,6 +7,7 @@ little else. What is forked is a process as any other: of its own, with an envir
 from __future__ import annotations
 
 import atexit
+import ctypes
 import json
 import os
 import signal
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 WAIT_S = 0.02
+PR_SET_PDEATHSIG = 1
 
 
 class Child:
@@ -87,6 +89,7 @@ def _born(request: dict[str, Any]) -> None:
     from engine.runtime import crashpoints
 
     os.setpgid(0, 0)
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # tests that are killed leave nobody behind
     log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     nothing = os.open(os.devnull, os.O_RDONLY)
     for number, target in ((0, nothing), (1, log), (2, log)):
