@@ -35,6 +35,7 @@ from engine.runtime.kafka.batches import (
 )
 
 PIECE_BYTES: Final = 32 << 20
+BATCH_BYTES: Final = 32 << 20
 """A batch that grows over this is refused."""
 BYTES_A_RECORD: Final = 32
 """Of the columns."""
@@ -92,22 +93,28 @@ def decode(raw: RawFetch, *, appended: bool = False, gapless: bool = True) -> Re
 
 
 def pieces(
-    raw: RawFetch, *, limit_bytes: int = PIECE_BYTES, appended: bool = False, gapless: bool = True
+    raw: RawFetch,
+    *,
+    limit_bytes: int = PIECE_BYTES,
+    batch_bytes: int = BATCH_BYTES,
+    appended: bool = False,
+    gapless: bool = True,
 ) -> Iterator[tuple[RecordBatch, int]]:
-    """Yield the records of a fetch, each piece with the position behind it, none much over `limit_bytes` of memory.
+    """Yield the records of a fetch, each piece with the position behind it, none over `limit_bytes` of memory.
 
     One piece at least: with no records where all of them are aborted or control records. A null value is an empty
     text, which detect rejects. Without `gapless` offsets may be missing between batches, as in compacted topics.
-    Damaged: a batch is not what was written, or grows over the limit all by itself. LogTimeMissing: a record without
-    a time; with `appended` also one whose time is not the log's own.
+    A batch that is larger is a piece of its own. Damaged: a batch is not what was written, or grows over `batch_bytes`.
+    LogTimeMissing: a record without a time; with `appended` also one whose time is not the log's own.
     """
-    for found, behind in _pieces(raw, limit_bytes, keys=False, appended=appended, gapless=gapless):
+    sizes = limit_bytes, batch_bytes
+    for found, behind in _pieces(raw, sizes, keys=False, appended=appended, gapless=gapless):
         yield found.batch, behind
 
 
 def decode_keyed(raw: RawFetch, *, limit_bytes: int = PIECE_BYTES) -> Keyed:
     """Return the records of a fetch with their keys; Damaged also when they grow over the limit as a whole."""
-    (found, behind), *_ = _pieces(raw, limit_bytes, keys=True, appended=False, gapless=False)
+    (found, behind), *_ = _pieces(raw, (limit_bytes, limit_bytes), keys=True, appended=False, gapless=False)
     if behind != raw.next_position:
         raise Damaged(raw.topic, raw.partition, raw.position, raw.next_position - 1, f"grows over {limit_bytes} bytes")
     return found
@@ -127,20 +134,22 @@ def _scanned(view: Bytes) -> tuple[Int64, bool]:
     return table[:found], bool(state[0])
 
 
-def _pieces(raw: RawFetch, limit: int, *, keys: bool, appended: bool, gapless: bool) -> Iterator[tuple[Keyed, int]]:
+def _pieces(
+    raw: RawFetch, sizes: tuple[int, int], *, keys: bool, appended: bool, gapless: bool
+) -> Iterator[tuple[Keyed, int]]:
     view = np.frombuffer(raw.data, np.uint8)
     table = _checked(raw, view, gapless)
     if appended:
         _check_times(raw, table)
     told = np.ascontiguousarray(table[_told(raw, view, table)])
-    if len(view) <= limit and not (told[:, ATTRIBUTES] & CODEC).any():
+    if len(view) <= sizes[0] and not (told[:, ATTRIBUTES] & CODEC).any():
         buffer = np.empty(len(view) + PADDING_BYTES, np.uint8)
         buffer[: len(view)] = view
         yield _columns(raw, buffer, told, keys=keys), raw.next_position
         return
     done = 0
     while done < len(told):
-        buffer, upto = _unpacked(raw, view, told, done, limit)
+        buffer, upto = _unpacked(raw, view, told, done, sizes)
         behind = raw.next_position if upto == len(told) else int(told[upto - 1, NEXT])
         yield _columns(raw, buffer, told[done:upto], keys=keys), behind
         done = upto
@@ -228,26 +237,30 @@ def _check_times(raw: RawFetch, table: Int64) -> None:
         )
 
 
-def _unpacked(raw: RawFetch, view: Bytes, table: Int64, first: int, limit: int) -> tuple[Bytes, int]:
+def _unpacked(raw: RawFetch, view: Bytes, table: Int64, first: int, sizes: tuple[int, int]) -> tuple[Bytes, int]:
     """Lay the records of batches from `first` on back to back, as many as fit; `FROM` and `UPTO` then say where.
 
     The buffer is memory of the limit's size, of which the system gives only what is written.
     """
+    limit, largest = sizes
     buffer = np.empty(limit + PADDING_BYTES, np.uint8)
     used, cost = 0, 0
     spans: list[tuple[int, int]] = []
-    for row, (at, end, attributes, records) in enumerate(
-        table[first:, (FROM, END, ATTRIBUTES, RECORDS)].tolist(), first
-    ):
+    rows = table[first:, (FROM, END, ATTRIBUTES, RECORDS)].tolist()
+    for row, (at, end, attributes, records) in enumerate(rows, first):
+        packed, codec = view[at:end], attributes & CODEC
         try:
-            size = _unpack(attributes & CODEC, view[at:end], buffer[used : used + max(limit - cost, 0)])
+            size = _unpack(codec, packed, buffer[used : used + max(limit - cost, 0)])
+            if size < 0 and not spans and largest > limit:
+                buffer = np.empty(largest + PADDING_BYTES, np.uint8)
+                size = _unpack(codec, packed, buffer[:largest])
         except cramjam.DecompressionError as error:
             raise _damaged(raw, table, row, f"cannot be uncompressed: {error}") from None
         cost += size + BYTES_A_RECORD * records
         if size < 0 or (spans and cost > limit):
             if spans:
                 break
-            raise _damaged(raw, table, row, f"grows over {limit} bytes when it is uncompressed")
+            raise _damaged(raw, table, row, f"grows over {largest} bytes when it is uncompressed")
         if records * SMALLEST_RECORD_BYTES > size:
             raise _miscounted(raw, table, row)
         spans.append((used, used + size))
