@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import resource
+import shutil
 import signal
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -195,6 +197,41 @@ def test_a_disk_that_gets_full_and_has_room_again_loses_nothing(
         wait_until(lambda: bridge.value("acknowledged_total") == 1_000, "room again")
     wait_until(lambda: arrived(town, publisher, "DF"), "everything in the log")
     assert in_order(town, "DF")
+
+
+SMALL_DISK = 'mount -t tmpfs -o size=3m tmpfs "$0" && exec "$@"'
+
+
+def test_on_a_small_disk_that_is_full_and_then_grows_the_same(
+    town: Town, publisher: Publisher, new_bridge: Callable[..., Running]
+) -> None:
+    bridge = new_bridge()
+    disk = bridge.folder / "spool"
+    disk.mkdir(parents=True)
+    if not may_mount(disk):
+        pytest.skip("a small disk needs unshare and a user namespace")
+    bridge.start(wrap=["unshare", "-rm", "sh", "-c", SMALL_DISK, str(disk)])
+    wait_until(lambda: bridge.value("mqtt_connected"), "the session")
+    with away(town):
+        publish(publisher, "TF", range(1_000), site="x" * 5_000)
+        publisher.flush()
+        wait_until(lambda: bridge.value("no_room"), "a full disk")
+        assert 0 < bridge.value("acknowledged_total") < 1_000
+        assert "no room left on the device" in bridge.ready()[1]
+        assert bridge.process is not None
+        inside = ["nsenter", "-t", str(bridge.process.pid), "-m", "-U", "--preserve-credentials"]
+        subprocess.run([*inside, "mount", "-o", "remount,size=200m", str(disk)], check=True)
+        wait_until(lambda: bridge.value("acknowledged_total") == 1_000, "room again")
+    wait_until(lambda: arrived(town, publisher, "TF"), "everything in the log")
+    assert in_order(town, "TF")
+
+
+def may_mount(folder: Path) -> bool:
+    """Say whether this machine lets us have a small disk of our own."""
+    if shutil.which("unshare") is None or shutil.which("nsenter") is None:
+        return False
+    tried = subprocess.run(["unshare", "-rm", "mount", "-t", "tmpfs", "tmpfs", str(folder)], check=False)
+    return tried.returncode == 0
 
 
 def test_what_is_no_reading_ends_in_quarantine_and_stops_nothing(
