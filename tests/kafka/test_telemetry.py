@@ -14,7 +14,7 @@ from sqlalchemy import make_url, select
 from engine.casework.log_schema import attempt, checkpoint, checkpoint_head
 from engine.casework.store import Store
 from engine.detect.last_values import LastValue
-from engine.runtime.errors import TryAgain
+from engine.runtime.errors import Refused, TryAgain
 from engine.runtime.kafka.telemetry import Telemetry
 from engine.runtime.readings import plan_record
 from tests.kafka.flow import PLAYER, START, Flow, Heard, Plans, expected, readings, town_plan, until
@@ -134,6 +134,29 @@ def test_two_who_both_believe_that_the_partitions_are_theirs_say_nothing_wrong(f
         with flow.database.store.read() as db:
             heads = {row.partition: row.position for row in db.execute(select(checkpoint_head))}
         assert heads == await flow.ends()
+
+    asyncio.run(story())
+
+
+def test_of_two_workers_under_one_name_the_older_ends_and_says_why(flow: Flow) -> None:
+    plan, records = town_plan(), readings(12, 4_000)
+
+    async def story() -> None:
+        await flow.begin(plan)
+        older = flow.telemetry(Plans(plan), "same")
+        await older.start()
+        await flow.play(records[:2000])
+        await flow.judged(older)
+        async with flow.running(Plans(plan), "same") as younger:
+            await flow.judged(younger)
+            for record in records[2000:3000]:
+                await flow.play([record])
+                if older.failed.done():
+                    break
+            with pytest.raises(Refused, match="another worker was started as 'same'"):
+                await asyncio.wait_for(older.failed, 60)
+            await older.stop(1.0)
+            assert not younger.failed.done()
 
     asyncio.run(story())
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+from uuid import uuid4
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
@@ -30,7 +31,29 @@ _READINGS = Stream.READINGS.value
 
 
 class Superseded(RuntimeFault):
-    """Another worker has moved the head of this partition: it is no longer ours."""
+    """Another worker, `by`, has moved the head of this partition: it is no longer ours."""
+
+    def __init__(self, partition: int, generation: int, by: Writer) -> None:
+        self.by = by
+        super().__init__(f"city.readings/{partition}: worker {by.name} has moved on from generation {generation}")
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """A worker's process: its name, and when it began (ms), told apart by chance."""
+
+    name: str
+    began_ms: int
+    nonce: str = field(default_factory=lambda: uuid4().hex[:8])
+
+    def __str__(self) -> str:
+        return f"{self.name}#{self.began_ms}#{self.nonce}"
+
+    @classmethod
+    def parse(cls, text: str) -> Writer:
+        """Read what `str` wrote."""
+        name, began_ms, nonce = text.rsplit("#", 2)
+        return cls(name, int(began_ms), nonce)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +92,8 @@ class Checkpoints:
 
     def __init__(self, store: Store, writer: str, clock: Callable[[], int], *, chunk_bytes: int = CHUNK_BYTES) -> None:
         self._store = store
-        self._writer = writer
+        self.writer = Writer(writer, clock())
+        self._writer = str(self.writer)
         self._clock = clock
         self._chunk_bytes = chunk_bytes
 
@@ -167,7 +191,8 @@ class Checkpoints:
                     db.execute(insert(checkpoint).values(chunk))
                 db.execute(delete(attempt).where(attempt.c.partition == partition))
         except IntegrityError as error:
-            raise Superseded(f"city.readings/{partition}: another worker wrote generation {generation}") from error
+            with self._store.read() as db:
+                raise _superseded(db, partition, expected) from error
         return head
 
     def _move(self, db: Connection, partition: int, expected: int, head: Head, plan: str) -> None:
@@ -188,7 +213,7 @@ class Checkpoints:
             update(checkpoint_head).where(rows.partition == partition, rows.generation == expected).values(values)
         )
         if moved.rowcount != 1:
-            raise Superseded(f"city.readings/{partition}: another worker has moved on from generation {expected}")
+            raise _superseded(db, partition, expected)
 
     def _chunks(self, partition: int, generation: int, kept: Checkpoint) -> Sequence[dict[str, object]]:
         size = self._chunk_bytes
@@ -218,6 +243,11 @@ class Checkpoints:
             subject = f"{_READINGS}/{partition}/{offset}"
             audited = {"t": now, "actor": "system", "action": "skip", "subject": subject, "detail": reason}
             db.execute(insert(schema.audit).values(audited))
+
+
+def _superseded(db: Connection, partition: int, generation: int) -> Superseded:
+    found = db.execute(select(checkpoint_head.c.writer).where(checkpoint_head.c.partition == partition)).scalar_one()
+    return Superseded(partition, generation, Writer.parse(found))
 
 
 def _head(db: Connection, partition: int) -> Head:

@@ -11,7 +11,7 @@ from engine.detect.batch import RecordBatch
 from engine.detect.detector import PlanSource
 from engine.detect.last_values import LastValue
 from engine.detect.output import Output
-from engine.runtime.kafka.checkpoints import Checkpoints
+from engine.runtime.kafka.checkpoints import Checkpoints, Writer
 from engine.runtime.kafka.partition import WAITING_BYTES
 from engine.runtime.kafka.producing import Producing
 
@@ -92,6 +92,10 @@ class Means(Protocol):
 
     def share(self) -> int:
         """Return how many partitions share the worker."""
+        ...
+
+    def superseded(self, by: Writer) -> None:
+        """Take note of who has moved on in our place."""
         ...
 
     def kept(self) -> None:

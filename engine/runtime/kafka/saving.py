@@ -92,6 +92,7 @@ class Saving:
         except Superseded as error:
             _log.warning("%s", error)
             self.lost = True
+            means.superseded(error.by)
         else:
             self.kept_at, self._size = time.monotonic(), len(snapshot.checkpoint.data)
             means.observer.checkpointed(self.kept_at - began, self._size)

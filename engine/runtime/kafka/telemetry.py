@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from itertools import count
 from typing import Any, TypeVar
@@ -23,16 +22,16 @@ from aiokafka import errors as kafka_errors
 from engine.casework.errors import StoreAway
 from engine.casework.store import Store
 from engine.detect.detector import PlanSource
-from engine.runtime.errors import BrokerAway, LogFailed, OffLog, RuntimeFault, TryAgain
+from engine.runtime.errors import BrokerAway, LogFailed, OffLog, Refused, RuntimeFault, TryAgain
 from engine.runtime.kafka import refusals
-from engine.runtime.kafka.checkpoints import Checkpoints
+from engine.runtime.kafka.checkpoints import Checkpoints, Writer
 from engine.runtime.kafka.client import Connection
 from engine.runtime.kafka.fetching import SESSION_MS, BatchConsumer, end_offsets
 from engine.runtime.kafka.judging import Judging
 from engine.runtime.kafka.means import Limits, Observer
 from engine.runtime.kafka.producing import Headers, Producing
-from engine.runtime.kafka.refusals import Refusal
 from engine.runtime.kafka.restoring import CalmPlans
+from engine.runtime.kafka.status import PartitionStatus, status_of
 from engine.runtime.kafka.topics import Topics, describe
 from engine.runtime.kafka.watchdog import Watchdog
 
@@ -52,23 +51,8 @@ _log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class PartitionStatus:
-    """What metrics and health tell of one partition of ours.
-
-    `lag` in records and `position` are None while it is taken over, `lag` also while the broker does not answer.
-    """
-
-    partition: int
-    position: int | None = None
-    lag: int | None = None
-    watermark_ms: int | None = None
-    log_time_ms: int | None = None
-    checkpoint_age_s: float = 0.0
-    waiting_bytes: int = 0
-    queued_bytes: int = 0
-    skipped: int = 0
-    refusal: Refusal | None = None
+class Namesake(Refused):
+    """Two workers under one name."""
 
 
 class Telemetry(ConsumerRebalanceListener):  # type: ignore[misc]
@@ -185,24 +169,9 @@ class Telemetry(ConsumerRebalanceListener):  # type: ignore[misc]
         known = self._known or 0
         nobodys = [refusals.partitions_added(n, known) for n in range(known, self._now) if n not in self._judging]
         return [
-            *(self._status(judging) for _, judging in sorted(self._judging.items())),
+            *(status_of(judging, self._ends.get(n)) for n, judging in sorted(self._judging.items())),
             *(PartitionStatus(one.partition, refusal=one) for one in nobodys),
         ]
-
-    def _status(self, judging: Judging) -> PartitionStatus:
-        partition, end, at = judging.partition, self._ends.get(judging.number), judging.position
-        return PartitionStatus(
-            judging.number,
-            at,
-            None if end is None or at is None else max(0, end - at),
-            partition.detector.watermark if partition is not None else None,
-            partition.log_time or None if partition is not None else None,
-            time.monotonic() - judging.saving.kept_at,
-            partition.detector.waiting_bytes if partition is not None else 0,
-            judging.queued_bytes,
-            judging.skipped,
-            judging.refusal,
-        )
 
     # ---- the group
 
@@ -391,6 +360,12 @@ class Telemetry(ConsumerRebalanceListener):  # type: ignore[misc]
     def share(self) -> int:
         """Return how many partitions share what checkpoints may write."""
         return max(1, len(self._judging))
+
+    def superseded(self, by: Writer) -> None:
+        """End when it is a younger process of our own name: two of them would take the partitions from each other."""
+        mine = self.checkpoints.writer
+        if by.name == mine.name and (by.began_ms, by.nonce) > (mine.began_ms, mine.nonce):
+            self._fail(Namesake(f"another worker was started as {mine.name!r}; give each a --name of its own"))
 
     def kept(self) -> None:
         """Take note that what was said came into the log."""

@@ -39,7 +39,8 @@ from engine.runtime.kafka.places import Watchdog
 from engine.runtime.kafka.plans import DatabasePlans, PlanWriter, Repeater, plan_in_force
 from engine.runtime.kafka.relay import CasesTopic, Relay
 from engine.runtime.kafka.sending import Sender
-from engine.runtime.kafka.telemetry import PartitionStatus, Telemetry
+from engine.runtime.kafka.status import PartitionStatus
+from engine.runtime.kafka.telemetry import Telemetry
 from engine.runtime.kafka.ticks import Ticker
 from engine.runtime.kafka.topics import Topics
 from engine.runtime.kafka.values import KeptValues

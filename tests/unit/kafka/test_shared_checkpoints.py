@@ -53,8 +53,9 @@ def test_who_has_not_read_the_head_does_not_move_it(store: Store, expected: int)
     checkpoints, zombie = worker(store), worker(store, "zombie")
     for generation in (0, 1):
         checkpoints.write(7, generation, snapshot(10 * (generation + 1)))
-    with pytest.raises(Superseded):
+    with pytest.raises(Superseded, match="worker w1 has moved on") as lost:
         zombie.write(7, expected, snapshot(99))
+    assert lost.value.by == checkpoints.writer
     assert checkpoints.look(7).head.position == 20
     assert [one.position for one in checkpoints.generations(7)] == [20, 10]
 
