@@ -15,7 +15,6 @@ from numba import njit
 
 from bench.readings import BEGIN_MS, JITTER_MS, MINUTE_MS, ODD_PER_MILLE, Chunk, Texts, chunks
 from bench.town import SENSORS, Town
-from engine.detect.batch import PADDING_BYTES
 from rules.partition import home_partition
 
 PARTITIONS = 4
@@ -126,7 +125,7 @@ class Lines(NamedTuple):
         before = np.array([row - int(chunk.number[0]) for row, _, _ in controls], np.int64)
         at = len(readings)
         return cls(
-            np.concatenate((readings, texts.heap, np.zeros(PADDING_BYTES, np.uint8))),
+            np.concatenate((readings, texts.heap)),
             np.insert(start, before, texts.start[:-1] + at),
             np.insert(end, before, texts.start[1:] + at),
             np.insert(chunk.sensor, before, _CONTROL),
@@ -138,6 +137,12 @@ class Lines(NamedTuple):
         """Return those of one partition."""
         row = np.flatnonzero((self.partition == partition) | (self.partition < 0))
         return Lines(self.text, *(column[row] for column in self[1:]))
+
+    def values(self) -> tuple[list[bytes], list[int]]:
+        """Return the records and their log times."""
+        text = self.text.tobytes()
+        rows = zip(self.start.tolist(), self.end.tolist(), strict=True)
+        return [text[start:end] for start, end in rows], self.log_t.tolist()
 
 
 @njit(cache=True)

@@ -51,8 +51,10 @@ class Bench:
         self.say(f"  {case.stream.readings / (time.monotonic() - began):,.0f} a second")
 
     def expect(self, case: Case) -> None:
-        """Have the expected changes of the readings of a case, and of the first part of them in other batches."""
-        self._oracles[case.plan.digest] = oracle(case.stream, case.plan, CACHE, self.say)
+        """Have the expected changes of a case; of the same readings in other batches, the longest serves all."""
+        known = self._oracles.get(case.plan.digest)
+        if known is None or known.readings < case.stream.readings:
+            self._oracles[case.plan.digest] = oracle(case.stream, case.plan, CACHE, self.say)
 
     def ours(self, case: Case) -> Run:
         """Run our telemetry service on a case: new outputs, an empty database."""

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Self
 
 import msgspec
-import numpy as np
 
 from bench.p2.batches import PARTITIONS, Stream
 from bench.p2.job import Said
@@ -30,17 +29,18 @@ Changes = dict[str, list[Said]]
 
 @dataclass(frozen=True, slots=True)
 class Oracle:
-    """Expected changes by sensor, in order."""
+    """Expected changes of so many readings by sensor, in order."""
 
+    readings: int
     changes: Changes
 
     @classmethod
-    def of(cls, said: Iterable[Said]) -> Self:
+    def of(cls, readings: int, said: Iterable[Said]) -> Self:
         """Take changes in the order of each sensor's."""
         changes: Changes = defaultdict(list)
         for one in said:
             changes[one.sensor].append(one)
-        return cls(dict(changes))
+        return cls(readings, dict(changes))
 
     def fault(self, told: list[Told], progress: Progress) -> str | None:
         """Say how an output differs from what must come out; None if it does not."""
@@ -75,7 +75,7 @@ def oracle(stream: Stream, plan: Plan, cache: Path, say: Callable[[str], None]) 
         partial = kept.with_suffix(".part")
         partial.write_bytes(msgspec.msgpack.encode(list(expected(stream, plan))))
         partial.rename(kept)
-    return Oracle.of(msgspec.msgpack.decode(kept.read_bytes(), type=list[Said]))
+    return Oracle.of(stream.readings, msgspec.msgpack.decode(kept.read_bytes(), type=list[Said]))
 
 
 def expected(stream: Stream, plan: Plan) -> Iterable[Said]:
@@ -84,10 +84,10 @@ def expected(stream: Stream, plan: Plan) -> Iterable[Said]:
     offset = [0] * PARTITIONS
     for lines in stream.lines():
         for number, detector in enumerate(detectors):
-            own = lines.of_partition(number)
-            offsets = np.arange(offset[number], offset[number] + len(own.start))
-            offset[number] += len(own.start)
-            for item in detector.step(RecordBatch(own.text, own.start, own.end, offsets, own.log_t)).items:
+            values, log_t = lines.of_partition(number).values()
+            batch = RecordBatch.from_records(values, first_offset=offset[number], log_times=log_t)
+            offset[number] += len(values)
+            for item in detector.step(batch).items:
                 assert isinstance(item, Change)
                 yield Said(item.sensor, item.kind, item.change, item.level, item.previous, item.t, item.since,
                            item.value, item.lon, item.lat)  # fmt: skip

@@ -36,7 +36,7 @@ def said() -> list[Said]:
 
 @pytest.fixture(scope="module")
 def oracle(said: list[Said]) -> Oracle:
-    return Oracle.of(said)
+    return Oracle.of(STREAM.readings, said)
 
 
 def told(said: list[Said]) -> list[Told]:
@@ -78,9 +78,8 @@ def test_the_rule_of_the_python_peers_says_what_detect_says(said: list[Said]) ->
     states: dict[str, levels.State] = {}
     found = []
     for lines in STREAM.lines():
-        text = lines.text.tobytes()
-        for start, end in zip(lines.start.tolist(), lines.end.tolist(), strict=True):
-            reading = decode(text[start:end])
+        for value in lines.values()[0]:
+            reading = decode(value)
             if reading.sensor is None:
                 continue
             state, change = levels.see(states.pop(reading.sensor, None), reading)
