@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
 import orjson
@@ -39,14 +40,20 @@ TYPES: Final = {
 
 def event(source: str, kind: str, name: str, t_ms: int | None = None) -> Headers:
     """Return the headers of one event of a type without its `tongguan.`."""
-    said: Headers = (
+    same = _same(source, kind)
+    if t_ms is None:
+        return ("ce_id", name.encode()), *same
+    return ("ce_id", name.encode()), ("ce_time", _rfc3339(t_ms).encode()), *same
+
+
+@lru_cache(maxsize=256)
+def _same(source: str, kind: str) -> Headers:
+    return (
         ("ce_specversion", SPEC_VERSION),
-        ("ce_id", name.encode()),
         ("ce_source", source.encode()),
         ("ce_type", f"tongguan.{kind}".encode()),
         ("content-type", b"application/json"),
     )
-    return said if t_ms is None else (*said, ("ce_time", _rfc3339(t_ms).encode()))
 
 
 def headers_of(topic: str, value: bytes) -> Headers:
@@ -85,4 +92,9 @@ def _named(stream: str, said: Any) -> tuple[str, str, int | None]:
 
 def _rfc3339(t_ms: int) -> str:
     seconds, ms = divmod(t_ms, 1000)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{ms:03d}Z"
+    return f"{_second(seconds)}.{ms:03d}Z"
+
+
+@lru_cache(maxsize=1_024)
+def _second(seconds: int) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}"
