@@ -5,18 +5,17 @@ from __future__ import annotations
 import hashlib
 from base64 import b32encode
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Row, Select, Table, bindparam, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table, delete, select
 
 from engine.casework import schema
+from engine.casework.bulk import add_up, among, delete_rows, insert_rows, update_rows
 from engine.casework.model import MOVES, CaseState, Event, OrderState, State, WorkOrder
 from engine.casework.projection import step
 from engine.casework.story import outbox_payload
-
-CHUNK = 400
 
 
 class Episode(msgspec.Struct):
@@ -52,8 +51,8 @@ class Episode(msgspec.Struct):
 
 
 _JSON = ("keys", "unproven", "priorities", "names")
-_SCALARS = tuple(column.name for column in schema.cases.columns if column.name not in _JSON)
-_EPISODE = tuple(column.name for column in schema.episode.columns)
+_SCALARS = tuple(str(column.name) for column in schema.cases.columns if column.name not in _JSON)
+_EPISODE = tuple(str(column.name) for column in schema.episode.columns)
 
 
 class Desk:
@@ -150,8 +149,8 @@ class Desk:
         return {row.digest for row in self._rows(select(column), column, sorted(set(digests)))}
 
     def _rows(self, query: Select[Any], column: ColumnElement[Any], values: Sequence[str]) -> Iterator[Row[Any]]:
-        for at in range(0, len(values), CHUNK):
-            yield from self.db.execute(query.where(column.in_(values[at : at + CHUNK])))
+        if values:
+            yield from self.db.execute(query.where(among(self.db, column, values)))
 
     def _episodes(self, rows: Iterable[Row[Any]]) -> list[Episode]:
         found = []
@@ -231,22 +230,19 @@ class Desk:
         self._flush_totals()
 
     def _insert(self, table: Table) -> None:
-        rows = self.rows.pop(table, None)
-        if rows:
-            self.db.execute(insert(table), rows)
+        insert_rows(self.db, table, self.rows.pop(table, []))
 
     def _flush_cases(self) -> None:
         changed = [self.cases[case] for case in sorted(self._changed_cases)]
         fresh = [case for case in changed if case.id not in self._stored_cases]
-        if fresh:
-            self.db.execute(insert(schema.cases), [_case_row(case) for case in fresh])
-        self._update(schema.cases, ("id",), [_case_row(case) for case in changed if case.id in self._stored_cases])
-        stale = [case.id for case in changed if case.id in self._stored_cases]
-        for at in range(0, len(stale), CHUNK):
-            self.db.execute(delete(schema.work_order).where(schema.work_order.c.case.in_(stale[at : at + CHUNK])))
+        stale = [case for case in changed if case.id in self._stored_cases]
+        insert_rows(self.db, schema.cases, [_case_row(case) for case in fresh])
+        update_rows(self.db, schema.cases, ("id",), [_case_row(case) for case in stale])
+        if stale:
+            ids = [case.id for case in stale]
+            self.db.execute(delete(schema.work_order).where(among(self.db, schema.work_order.c.case, ids)))
         orders = [_order_row(case.id, order) for case in changed for order in case.orders]
-        if orders:
-            self.db.execute(insert(schema.work_order), orders)
+        insert_rows(self.db, schema.work_order, orders)
 
     def _flush_keys(self) -> None:
         old = {key: case for key, case in self._stored_keys.items() if self.keys.get(key) != case}
@@ -255,47 +251,26 @@ class Desk:
             for key, case in sorted(self.keys.items())
             if case is not None and self._stored_keys.get(key) != case
         ]
-        self._delete(schema.case_key, ({"key": key} for key in sorted(old)))
-        if new:
-            self.db.execute(insert(schema.case_key), new)
+        delete_rows(self.db, schema.case_key, [{"key": key} for key in sorted(old)])
+        insert_rows(self.db, schema.case_key, new)
 
     def _flush_episodes(self) -> None:
         changed = sorted(self._changed_episodes)
         rows = {name: _episode_row(self.episodes[name]) for name in changed}
         fresh = [rows[name] for name in changed if name not in self._stored_episodes]
-        if fresh:
-            self.db.execute(insert(schema.episode), fresh)
-        self._update(schema.episode, ("id",), [rows[name] for name in changed if name in self._stored_episodes])
+        stale = [rows[name] for name in changed if name in self._stored_episodes]
+        insert_rows(self.db, schema.episode, fresh)
+        update_rows(self.db, schema.episode, ("id",), stale)
 
     def _flush_totals(self) -> None:
-        columns = schema.move_total.c
-        for move, number in sorted((+self._made).items()):
-            more = update(schema.move_total).where(columns.move == move).values(number=columns.number + number)
-            if self.db.execute(more).rowcount == 0:
-                self.db.execute(insert(schema.move_total), [{"move": move, "number": number}])
+        rows = [{"move": move, "number": number} for move, number in sorted((+self._made).items())]
+        add_up(self.db, schema.move_total, "move", "number", rows)
 
     def _flush_timers(self) -> None:
         gone = sorted(key for key, due in self._stored_timers.items() if self.timers.get(key) != due)
         new = sorted(item for item in self.timers.items() if self._stored_timers.get(item[0]) != item[1])
-        self._delete(schema.timer, ({"case": case, "name": name} for case, name in gone))
-        if new:
-            rows = [{"case": case, "name": name, "due": due} for (case, name), due in new]
-            self.db.execute(insert(schema.timer), rows)
-
-    def _delete(self, table: Table, keys: Iterable[Mapping[str, Any]]) -> None:
-        rows = [{f"_{name}": value for name, value in key.items()} for key in keys]
-        if rows:
-            terms = (table.c[name[1:]] == bindparam(name) for name in rows[0])
-            self.db.execute(delete(table).where(*terms), rows)
-
-    def _update(self, table: Table, key: Sequence[str], rows: Sequence[dict[str, Any]]) -> None:
-        if rows:
-            statement = update(table).where(*(table.c[name] == bindparam(f"_{name}") for name in key))
-            statement = statement.values({name: bindparam(f"_v_{name}") for name in rows[0] if name not in key})
-            bound = [
-                {(f"_{name}" if name in key else f"_v_{name}"): value for name, value in row.items()} for row in rows
-            ]
-            self.db.execute(statement, bound)
+        delete_rows(self.db, schema.timer, [{"case": case, "name": name} for case, name in gone])
+        insert_rows(self.db, schema.timer, [{"case": case, "name": name, "due": due} for (case, name), due in new])
 
 
 def short_hash(text: str) -> str:

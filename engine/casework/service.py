@@ -10,6 +10,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from engine.casework import outbox, queries, schema, tokens, values
 from engine.casework.arrival import AlertRecord, Arrival, Clock, Poison
+from engine.casework.bulk import delete_rows, insert_rows
 from engine.casework.counter import Counter, Report, allowed
 from engine.casework.desk import Desk
 from engine.casework.directory import Directory
@@ -94,7 +95,7 @@ class Casework:
     def marks(self) -> dict[int, int | None]:
         """Return the latest mark of each known partition: the one that holds C back is the smallest, or null."""
         with self.store.read() as db:
-            return self._marks(db)
+            return self._expected() | _stored_marks(db)
 
     def apply(self, records: Sequence[AlertRecord]) -> Applied:
         """Apply consecutive records in one transaction; offsets at or below the cursor are skipped.
@@ -142,16 +143,19 @@ class Casework:
         if not fresh:
             return Applied(cursor=seen, clock=self.clock(), skipped=skipped)
         with self.store.write() as db:
-            _, c, plan = self._cursor(db)
-            self._swap(db, seen, fresh[-1].offset)
-            clock = Clock(self._marks(db), c, plan)
+            c, plan = self._swap(db, seen, fresh[-1].offset)
+            marks = _stored_marks(db)
+            clock = Clock(self._expected() | marks, c, plan)
             arrival = Arrival(Desk(db), self.plans, clock, poison)
             arrival.take(fresh)
             arrival.desk.flush()
-            self._keep_clock(db, clock)
-            db.execute(
-                delete(schema.change).where(schema.change.c.offset <= fresh[-1].offset - self.settings.change_keep)
-            )
+            if (clock.c, clock.plan) != (c, plan):
+                here = schema.cursor.c.name == _ALERTS
+                db.execute(update(schema.cursor).where(here).values(clock=clock.c, plan=clock.plan))
+            self._keep_marks(db, marks, clock.marks)
+            old = fresh[-1].offset - self.settings.change_keep
+            if old >= self.settings.first_offset:
+                db.execute(delete(schema.change).where(schema.change.c.offset <= old))
             if self._before_commit is not None:
                 self._before_commit()
         self._seen = fresh[-1].offset
@@ -174,28 +178,26 @@ class Casework:
         row = db.execute(query).first()
         return (row[0], row[1], row[2]) if row is not None else (self.settings.first_offset - 1, None, None)
 
-    def _swap(self, db: Connection, seen: int, to: int) -> None:
-        """Move the cursor from where this process saw it; CursorLost when it is no longer there."""
+    def _swap(self, db: Connection, seen: int, to: int) -> tuple[int | None, str | None]:
+        """Move the cursor from where this process saw it; return clock and plan. CursorLost when it is not there."""
         columns = schema.cursor.c
         swap = update(schema.cursor).where(columns.name == _ALERTS, columns.offset == seen).values(offset=to)
-        if db.execute(swap).rowcount == 1:
-            return
+        row = db.execute(swap.returning(columns.clock, columns.plan)).first()
+        if row is not None:
+            return row[0], row[1]
         if seen >= self.settings.first_offset or db.execute(select(columns.name)).first() is not None:
             raise CursorLost(seen)
         db.execute(insert(schema.cursor), [{"name": _ALERTS, "offset": to, "clock": None, "plan": None}])
+        return None, None
 
-    def _marks(self, db: Connection) -> dict[int, int | None]:
-        known: dict[int, int | None] = dict.fromkeys(range(self.settings.partitions))
-        rows = db.execute(select(schema.mark.c.partition, schema.mark.c["t"]))
-        return known | {row[0]: row[1] for row in rows}
+    def _expected(self) -> dict[int, int | None]:
+        return dict.fromkeys(range(self.settings.partitions))
 
-    def _keep_clock(self, db: Connection, clock: Clock) -> None:
-        named = schema.cursor.c.name == _ALERTS
-        db.execute(update(schema.cursor).where(named).values(clock=clock.c, plan=clock.plan))
-        db.execute(delete(schema.mark))
-        rows = [{"partition": partition, "t": t} for partition, t in sorted(clock.marks.items())]
-        if rows:
-            db.execute(insert(schema.mark), rows)
+    def _keep_marks(self, db: Connection, stored: dict[int, int | None], now: dict[int, int | None]) -> None:
+        """Write the marks that moved; those of partitions that never marked too, that their lack be seen."""
+        moved = sorted(partition for partition, t in now.items() if partition not in stored or stored[partition] != t)
+        delete_rows(db, schema.mark, [{"partition": partition} for partition in moved])
+        insert_rows(db, schema.mark, [{"partition": partition, "t": now[partition]} for partition in moved])
 
     # --- people
 
@@ -322,3 +324,8 @@ class Casework:
     def positions(self) -> tuple[int, int]:
         """Return the smallest and the largest position given; (1, 0) when none was."""
         return outbox.positions(self.store)
+
+
+def _stored_marks(db: Connection) -> dict[int, int | None]:
+    rows = db.execute(select(schema.mark.c.partition, schema.mark.c["t"]))
+    return {row[0]: row[1] for row in rows}

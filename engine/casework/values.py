@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, and_, delete, exists, func, insert, or_, select, tuple_
+from sqlalchemy import Connection, and_, delete, exists, func, or_, select
 
-from engine.casework.desk import CHUNK
+from engine.casework.bulk import insert_rows
 from engine.casework.schema import cases, episode, sensor_value
 from engine.casework.store import Store
 
@@ -36,24 +36,11 @@ class Series(msgspec.Struct, frozen=True, kw_only=True):
 
 def keep_values(store: Store, values: Iterable[SensorValue]) -> int:
     """Keep values, each (sensor, kind, t) once; return how many were new."""
-    rows = {value[:3]: value._asdict() for value in values}
+    rows = list({value[:3]: value._asdict() for value in values}.values())
     if not rows:
         return 0
     with store.write() as db:
-        known = _known(db, sorted(rows))
-        fresh = [row for key, row in rows.items() if key not in known]
-        if fresh:
-            db.execute(insert(sensor_value), fresh)
-    return len(fresh)
-
-
-def _known(db: Connection, keys: list[tuple[str, str, int]]) -> set[tuple[str, str, int]]:
-    columns = (sensor_value.c.sensor, sensor_value.c.kind, sensor_value.c["t"])
-    found: set[tuple[str, str, int]] = set()
-    for at in range(0, len(keys), CHUNK):
-        rows = db.execute(select(*columns).where(tuple_(*columns).in_(keys[at : at + CHUNK])))
-        found.update((row[0], row[1], row[2]) for row in rows)
-    return found
+        return insert_rows(db, sensor_value, rows, known=True)
 
 
 def trim_values(store: Store, now_ms: int) -> int:
