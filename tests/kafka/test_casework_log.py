@@ -12,8 +12,9 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin.records_to_delete import RecordsToDelete
 
 from engine.casework.store import Store
+from engine.runtime.kafka.topics import describe, wanted
 from tests.kafka.city import City
-from tests.parts.broker import Broker
+from tests.parts.broker import DAY_MS, Broker
 from tests.parts.postgres import Database
 
 pytestmark = [pytest.mark.needs("kafka"), pytest.mark.needs("postgres"), pytest.mark.timeout(900)]
@@ -28,6 +29,26 @@ def delete_before(city: City, topic: str, offset: int) -> None:
             await admin.delete_records({TopicPartition(topic, 0): RecordsToDelete(before_offset=offset)})
 
     asyncio.run(deleted())
+
+
+def remake(city: City, topic: str) -> None:
+    """Delete a topic and make it anew, as an operator might."""
+
+    async def gone() -> None:
+        async with city.broker.connection.opened(city.broker.connection.admin()) as admin:
+            await admin.delete_topics([topic])
+
+    asyncio.run(gone())
+    city.until(lambda: topic not in asyncio.run(describe(city.broker.connection, [topic])), "it is gone")
+    city.broker.make(tuple(one for one in wanted(city.config, least_ms=DAY_MS) if one.name == topic))
+
+
+def accepting(city: City, why: str) -> list[str]:
+    """Return the command that a refusal names, as somebody would type it."""
+    found = re.search(r"`tongguan (gap accept [^`]*)`", why)
+    assert found is not None
+    values = {"URL": city.database.url, "NAME": "李工", "TEXT": "保留期已过"}
+    return [values.get(word, word) for word in found[1].split()]
 
 
 def alerts(city: City, *values: bytes) -> None:
@@ -96,14 +117,32 @@ def test_a_gap_stops_casework_alone_and_the_command_it_names_goes_on(
         city.until(lambda: len(city.changes()) == 1, "detect goes on")
         assert worker.metrics()["casework_refused"] == 1
         assert city.cursor() == stood
-        found = re.search(r"`tongguan (gap accept [^`]*)`", why)
-        assert found is not None
-        values = {"URL": city.database.url, "NAME": "李工", "TEXT": "保留期已过"}
-        city.run(*(values.get(word, word) for word in found[1].split()))
+        city.run(*accepting(city, why))
         city.until(lambda: city.cursor() > stood + 4, "casework goes on")
         city.settle()
         assert {case["sensor"] for case in city.cases()} >= {"DL-1", "DL-2"}
         assert [case["supervised"] for case in city.cases() if case["category"] == TROUBLE] == [True]
+        city.until(lambda: worker.ready()["code"] == 200, "all is well again")
+
+
+def test_a_topic_made_anew_is_refused_however_long_it_is(broker: Broker, database: Database, tmp_path: Path) -> None:
+    with City(broker, database, tmp_path) as city:
+        city.set_plan()
+        worker = city.start("w1")
+        city.feed([city.reading("DL-1", "drain.level", 120)])
+        city.settle()
+        assert worker.stop() == 0
+        stood = city.cursor()
+        remake(city, city.topics.alerts)
+        alerts(city, *(b'{"mark":%d,"partition":0}' % n for n in range(stood + 20)))
+        worker = city.start("w1", wait=False)
+        city.until(lambda: "gap accept" in str(worker.ready()), "a refusal")
+        (why,) = worker.ready()["reasons"]
+        assert city.cursor() == stood
+        city.run(*accepting(city, why))
+        city.feed([city.reading("DL-2", "drain.level", 120)])
+        city.until(lambda: "DL-2" in {case["sensor"] for case in city.cases()}, "casework goes on with the new one")
+        city.settle()
         city.until(lambda: worker.ready()["code"] == 200, "all is well again")
 
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import google_crc32c
 from aiokafka import TopicPartition
 from aiokafka import errors as kafka_errors
 
@@ -15,6 +16,11 @@ from engine.runtime.kafka.client import Connection
 
 ANSWER_S = 15.0
 LOOK_MS = 1_000
+
+
+def fingerprint_of(log_time: int, value: bytes) -> str:
+    """Name a record by its log time and the CRC-32C of its bytes."""
+    return f"{log_time}:{google_crc32c.value(value):08x}"
 
 
 class Asked:
@@ -44,6 +50,17 @@ class Asked:
                 for records in found.values():
                     return int(records[0].offset)
             return end
+
+    async def fingerprint(self, offset: int) -> str:
+        """Return by what the record at an offset is known again, empty if there is none. Raises BrokerAway."""
+        async with self._consumer() as consumer:
+            consumer.seek(self._partition, offset)
+            while await consumer.position(self._partition) <= offset:
+                found = await consumer.getmany(self._partition, timeout_ms=LOOK_MS, max_records=1)
+                for record in found.get(self._partition, ()):
+                    same = record.offset == offset
+                    return fingerprint_of(record.timestamp, record.value or b"") if same else ""
+            return ""
 
     async def last_log_time(self) -> int:
         """Return the log time (ms) of the last record, 0 if there is none. Raises BrokerAway."""

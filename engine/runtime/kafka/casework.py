@@ -13,6 +13,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Executor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol, TypeVar
@@ -21,11 +22,15 @@ from engine.casework.errors import CursorLost, OffsetGap, PlanUnknown, StoreAway
 from engine.casework.service import AlertRecord, Applied, Casework
 from engine.runtime.errors import TryAgain
 from engine.runtime.gaps import Gap
+from engine.runtime.kafka.asking import fingerprint_of
+from engine.runtime.kafka.cursors import forget_record, known_record, note_record
 from engine.runtime.kafka.places import Bookmark, Verdict, place
 from engine.runtime.log import Stream
 
 QUEUED = 4_096
 BATCH = 512
+NOTE_S = 5.0
+KNOWN = "alerts:known"
 TRIES = 5
 LONGEST_PAUSE_S = 10.0
 STALE = -1
@@ -46,6 +51,10 @@ class AlertsLog(Protocol):
 
     async def next_offset(self, position: int) -> int:
         """Return the offset of the first record written at or behind a position; the end if there is none."""
+        ...
+
+    async def fingerprint(self, offset: int) -> str:
+        """Return by what the record at an offset is known again, empty if there is none."""
         ...
 
 
@@ -91,6 +100,7 @@ class Caseworking:
         self._term = 0  # rises whenever what is queued no longer holds
         self._bookmark = Bookmark()
         self._busy = False
+        self._noted_at = -NOTE_S
         self._changed = asyncio.Event()
         self._end: int | None = None
         self.position: int | None = None
@@ -167,11 +177,12 @@ class Caseworking:
             wanted = await self._in_thread(self._casework.cursor) + 1
             start, end = await self._log.bounds()
             gaps = await self._in_thread(self._gaps)
-            found = place(Stream.ALERTS, 0, wanted, start, end, gaps)
+            same = await self._same_log(start, end)
+            found = place(Stream.ALERTS, 0, wanted, start, end, gaps, same=same)
             self._tell_refusal(found.refusal)
             if found.refusal or term != self._term:
                 return False
-            if found.position != wanted:
+            if found.position != wanted or not same:
                 await self._accept(wanted, found.position, gaps)
                 wanted = found.position
             there = await self._log.next_offset(wanted) if wanted < end else end
@@ -193,11 +204,28 @@ class Caseworking:
         _log.info("casework goes on at offset %d of city.alerts (kept from %d to %d)", wanted, start, end)
         return True
 
+    async def _same_log(self, start: int, end: int) -> bool:
+        """Tell whether the log still has the record by which it is known: a topic made anew has another one there."""
+        known = await self._in_thread(partial(known_record, self._casework.store, KNOWN))
+        if known is None or not start <= known[0] < end:
+            return True
+        return await self._log.fingerprint(known[0]) == known[1]
+
+    async def _note(self, record: AlertRecord) -> None:
+        """Keep now and then by what the log is known; the database away, it is done later."""
+        if record.gap_from is not None or time.monotonic() - self._noted_at < NOTE_S:
+            return
+        fingerprint = fingerprint_of(record.log_time, record.value)
+        with suppress(StoreAway):
+            await self._in_thread(partial(note_record, self._casework.store, KNOWN, record.offset, fingerprint))
+            self._noted_at = time.monotonic()
+
     async def _accept(self, wanted: int, on: int, gaps: Sequence[Gap]) -> None:
         """Go on behind a gap that somebody answers for: it is kept in quarantine, and a case tells the supervisor."""
         _log.warning("city.alerts: from offset %d to %d by an accepted gap", wanted, on)
-        if on < wanted:
+        if any(gap.first == wanted > gap.last for gap in gaps):
             await self._in_thread(partial(self._casework.go_to, wanted - 1, on - 1))
+            await self._in_thread(partial(forget_record, self._casework.store, KNOWN))
             return
         why = "; ".join(f"{gap.actor}: {gap.reason}" for gap in gaps if gap.covers(wanted))
         log_time = max((gap.at_ms for gap in gaps if gap.covers(wanted)), default=0)
@@ -250,6 +278,7 @@ class Caseworking:
         self._end = max(self._end or 0, self.position)
         self._observer.applied(batch, applied, time.perf_counter() - began)
         self._wake()
+        await self._note(batch[-1])
 
     async def _one_by_one(self, batch: list[AlertRecord], why: str) -> None:
         """Find the record on which casework fails, and set it aside: it opens a case for the supervisor."""

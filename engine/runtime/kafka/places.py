@@ -26,17 +26,19 @@ class Place:
     refusal: str = ""
 
 
-def place(stream: str, partition: int, position: int, start: int, end: int, gaps: Sequence[Gap]) -> Place:
+def place(
+    stream: str, partition: int, position: int, start: int, end: int, gaps: Sequence[Gap], *, same: bool = True
+) -> Place:
     """Find where to go on: `position` is the next offset wanted, the log has those from `start` to before `end`.
 
-    A log that begins behind the position was trimmed or made anew; one that ends before it was made anew, or it is the
-    database that is of another time.
+    A log that begins behind the position was trimmed; one that ends before it, or is not the `same` as before, was made
+    anew, or it is the database that is of another time.
     """
-    if start <= position <= end:
+    if same and start <= position <= end:
         return Place(position)
     ours = [gap for gap in gaps if (gap.stream, gap.partition) == (stream, partition)]
     how = command(stream, partition, position, start - 1, DATABASE)
-    if position < start:
+    if same and position < start:
         accepted = [gap.last for gap in ours if gap.covers(position)]
         if accepted:
             return place(stream, partition, max(accepted) + 1, start, end, ())
@@ -49,9 +51,11 @@ def place(stream: str, partition: int, position: int, start: int, end: int, gaps
         return Place(start)
     return Place(
         position,
-        f"{stream}/{partition} 到位点 {end} 为止，数据库已处理到 {position}：主题被重建，或数据库来自别的时刻；"
-        f"确认从 {start} 重新开始请执行 `{how}` / ends at offset {end}, the database stands at {position}: the topic "
-        f"was made anew or cut off, or the database is of another time; to begin again at {start} knowingly: `{how}`",
+        f"{stream}/{partition} 现有位点 {start} 至 {end}，数据库已处理到 {position}，两者不符："
+        f"主题被重建，或数据库来自别的时刻；确认从 {start} 重新开始请执行 `{how}` / "
+        f"has offsets {start} to {end}, the database stands at {position} of another log: the topic was made anew or "
+        f"cut off, or the database is of another time; to begin again at {start} "
+        f"knowingly: `{how}`",
     )
 
 

@@ -47,6 +47,12 @@ def test_a_reader_goes_on_where_the_log_has_what_comes_next_or_says_why_not(
         assert f"tongguan gap accept --database URL --stream {STREAM} --partition 0 --from" in found.refusal
 
 
+def test_another_log_is_refused_wherever_it_ends_until_somebody_answers_for_it() -> None:
+    assert "--from 5 --to -1" in place(STREAM, 0, 5, 0, 9, (), same=False).refusal
+    assert "--from 5 --to 6" in place(STREAM, 0, 5, 7, 9, (), same=False).refusal
+    assert place(STREAM, 0, 5, 0, 9, (gap(5, -1),), same=False) == Place(0)
+
+
 def test_an_event_before_the_next_is_passed_the_next_is_taken_and_one_behind_it_means_that_something_is_missing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
