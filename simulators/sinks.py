@@ -14,6 +14,7 @@ import httpx
 import orjson
 
 from simulators.errors import SinkBusy, SinkError
+from simulators.mqtt_sink import MqttSink
 
 FRAME_READINGS = 5_000
 FRAME_BYTES = 900_000
@@ -151,13 +152,16 @@ def frames(lines: Sequence[bytes]) -> Iterator[list[bytes]]:
 def open_sink(to: str, token: str | None = None) -> Sink:
     """Open `stdout`, a file's path, or an `http(s)://` server. SinkError for what cannot be opened.
 
-    Kafka has a sink of its own (kafka_sink.py), which whoever knows the broker's settings opens.
+    So is `mqtt(s)://`. Kafka has a sink of its own (kafka_sink.py), which whoever knows the broker's settings opens.
     """
     scheme = urlsplit(to).scheme if "://" in to else ""
     if scheme in ("http", "https"):
         return HttpSink(to, token)
+    if scheme in ("mqtt", "mqtts"):
+        return MqttSink(to)
     if scheme:
-        raise SinkError(f"--to must be stdout, a file, http(s)://… or kafka://…; {scheme}:// is not known; got {to}")
+        known = "stdout, a file, http(s)://…, mqtt(s)://… or kafka://…"
+        raise SinkError(f"--to must be {known}; {scheme}:// is not known; got {to}")
     if to in ("stdout", "-"):
         return StreamSink(sys.stdout.buffer)
     try:

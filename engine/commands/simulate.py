@@ -44,7 +44,8 @@ def simulate(
         str, typer.Option(help="Of the story, such as 30m; 0s: endless. Default: the scenario's.")
     ] = "",
     to: Annotated[
-        str, typer.Option(help="stdout, a file, http://host:port, or kafka://host:port[?prefix=…].")
+        str,
+        typer.Option(help="stdout, a file, http://host:port, mqtt://host[/topic], or kafka://host:port[?prefix=…]."),
     ] = "stdout",
     truth: Annotated[Path | None, typer.Option(help="File for what really happened, JSON lines.")] = None,
     calls: Annotated[Path | None, typer.Option(help="File for citizens' calls, JSON lines.")] = None,
@@ -74,7 +75,7 @@ def simulate(
     Example: tongguan simulate --scenario cloudburst --seed 1 --to readings.ndjson --truth truth.ndjson
     """
     speed, lasts_ms, skip_ms = _rate(rate), _duration(duration), _duration(skip, "--skip") or 0
-    if ticks and to.startswith("http"):
+    if ticks and to.startswith(("http", "mqtt")):
         raise typer.BadParameter("servers tick by themselves", param_hint="--ticks")
     try:
         script = _script(scenario, starts, skip_ms, fault or [])

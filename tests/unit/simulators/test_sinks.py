@@ -128,7 +128,7 @@ def test_frames_keep_to_the_limits_and_lose_nothing(count: int, size: int) -> No
 @pytest.mark.parametrize(
     ("to", "said"),
     [
-        ("mqtt://localhost", "mqtt:// is not known"),
+        ("mqtt://localhost?x=1", "must be mqtt://host"),
         ("ftp://x", "ftp:// is not known"),
         ("/no/such/folder/x", "must be a file that can be written"),
     ],
