@@ -40,7 +40,8 @@ _CLIENT = {
     "keepalives_count": 3,
     "tcp_user_timeout": 20_000,
 }
-_STANDBY = "25006"  # read only: after a failover the name may still lead there
+# read only: after a failover the name may still lead to the standby; ended for standing still in a transaction
+_AWAY = frozenset({"25006", "25P03", "25P04"})
 
 
 class Store:
@@ -86,18 +87,13 @@ class Store:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """Yield a connection inside one write transaction: committed at the end, rolled back on any error."""
-        try:
-            with (
-                self._told(),
-                self._turn,
-                self.engine.connect().execution_options(tongguan_write=True) as connection,
-                connection.begin(),
-            ):
-                yield connection
-        except DBAPIError as error:
-            if getattr(error.orig, "sqlstate", None) == _STANDBY:
-                raise StoreAway(self.name, error) from error
-            raise
+        with (
+            self._told(),
+            self._turn,
+            self.engine.connect().execution_options(tongguan_write=True) as connection,
+            connection.begin(),
+        ):
+            yield connection
 
     @contextmanager
     def beside(self) -> Iterator[Connection]:
@@ -118,10 +114,17 @@ class Store:
     def _told(self) -> Iterator[None]:
         try:
             yield
-        except (OperationalError, InterfaceError, PoolTimeout) as error:
-            if self.engine.dialect.name == "sqlite":
-                raise  # a file is not away: what is wrong with it is named by who opened it
-            raise StoreAway(self.name, error) from error
+        except (DBAPIError, PoolTimeout) as error:
+            # what is wrong with a file is named by who opened it: it is not away
+            if self.engine.dialect.name == "postgresql" and _is_away(error):
+                raise StoreAway(self.name, error) from error
+            raise
+
+
+def _is_away(error: DBAPIError | PoolTimeout) -> bool:
+    if not isinstance(error, DBAPIError):
+        return True
+    return isinstance(error, OperationalError | InterfaceError) or getattr(error.orig, "sqlstate", None) in _AWAY
 
 
 def upgrade(store: Store, to: str | None = None) -> str:
