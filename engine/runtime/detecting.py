@@ -21,10 +21,10 @@ import numpy as np
 from engine.detect.batch import RecordBatch
 from engine.detect.checkpoint import FORMAT
 from engine.detect.detector import Detector, PlanSource
-from engine.detect.errors import CheckpointUnreadable, DetectError, PlanMissing
+from engine.detect.errors import DetectError, PlanMissing
 from engine.detect.last_values import LastValue
 from engine.detect.output import Output
-from engine.runtime.checkpoints import LEAST_INTERVAL_S, Checkpoint, CheckpointStore, is_due
+from engine.runtime.checkpoints import LEAST_INTERVAL_S, Checkpoint, CheckpointStore, is_due, newest
 from engine.runtime.errors import Misfit
 from engine.runtime.log import Appended, CursorMove, Log, Stream
 from engine.runtime.outputs import appends_of
@@ -102,19 +102,14 @@ class Detecting:
         end, start = self._log.end(Stream.READINGS, self._partition), self._log.start(Stream.READINGS, self._partition)
         if self._committed > end:
             raise Misfit(f"detect stands at {self._committed}, the log of readings ends at {end}; restore the journal")
-        for checkpoint in self._checkpoints.usable(self._partition, upto=self._committed):
-            if checkpoint.position + 1 < start:
-                _log.warning("checkpoint at %d: the log is kept from %d only, passed over", checkpoint.position, start)
-                continue
-            try:
-                detector = Detector.restore(checkpoint.data, plans)
-            except PlanMissing as error:
-                raise Misfit(f"the checkpoint at {checkpoint.position}: {error}") from error
-            except CheckpointUnreadable as error:
-                _log.warning("checkpoint at %d cannot be restored (%s), passed over", checkpoint.position, error)
-                continue
-            _log.info("detect resumes at %d from the checkpoint at %d", self._committed, checkpoint.position)
-            return detector, checkpoint.position
+        usable = self._checkpoints.usable(self._partition, upto=self._committed)
+        try:
+            found = newest((checkpoint for checkpoint in usable if checkpoint.position + 1 >= start), plans)
+        except PlanMissing as error:
+            raise Misfit(f"the checkpoint: {error}") from error
+        if found is not None:
+            _log.info("detect resumes at %d from the checkpoint at %d", self._committed, found[1].position)
+            return found[0], found[1].position
         if self._committed:
             _log.warning("no checkpoint can be used: detect's state is rebuilt from offset %d on", start)
         return Detector(plans, partition=self._partition, last_values=True), start - 1
