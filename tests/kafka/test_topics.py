@@ -106,7 +106,7 @@ def test_the_command_makes_lists_mends_and_notes_the_partitions(
     with database.store.read() as db:
         assert [(row.stream, row.partitions) for row in db.execute(log_identity.select())] == [("city.readings", 3)]
     assert said(*create, "3", prefix=prefix) == "every topic is there, as it must be\n"
-    assert "keep partitions = 3" in said(*create, "4", prefix=prefix, code=1)
+    assert "keep partitions = 3" in said("create", "--single-node", "--partitions", "4", prefix=prefix, code=1)
     first = f"{prefix}city.readings    3           1       LogAppendTime  30.0 d                0"
     assert first in said("list", prefix=prefix)
     refused = said(*create, "4", prefix=f"{prefix}x.", code=1)

@@ -220,6 +220,7 @@ async def mend(connection: Connection, topics: Iterable[Wanted]) -> tuple[Mended
                         (row["resource_name"], row["error_code"], row["error_message"])
                         for row in response.to_object()["resources"]
                     )
+                await _held(admin, asked, [resource.name for resource in resources])
         except (kafka_errors.KafkaError, OSError, TimeoutError) as error:
             raise connection.fault(error) from error
     return tuple(
@@ -281,6 +282,20 @@ async def _ready(admin: Any, names: Iterable[str]) -> None:
             return
         if asyncio.get_running_loop().time() > end:
             raise BrokerAway(f"no leader for partitions of {', '.join(waiting)} within {READY_S:g} s")
+        await asyncio.sleep(0.1)
+
+
+async def _held(admin: Any, asked: Mapping[str, Wanted], names: Iterable[str]) -> None:
+    """Wait until the brokers know the settings that were made."""
+    names = set(names)
+    end = asyncio.get_running_loop().time() + READY_S
+    while True:
+        found = await _described(admin, names)
+        waiting = sorted(name for name in names if name not in found or lacking(asked[name], found[name]))
+        if not waiting:
+            return
+        if asyncio.get_running_loop().time() > end:
+            raise BrokerAway(f"the new settings of {', '.join(waiting)} do not hold within {READY_S:g} s")
         await asyncio.sleep(0.1)
 
 
