@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 
 import typer
 from prometheus_client import CollectorRegistry
@@ -17,7 +18,7 @@ from engine.api.app import create_app
 from engine.api.metrics import Metrics
 from engine.api.routes.state import metrics_app
 from engine.api.server import Listener, bind, check_bind
-from engine.api.services import Services, Settings
+from engine.api.services import Services, Settings, Unavailable
 from engine.casework.plans import StoredPlans
 from engine.casework.service import Casework
 from engine.casework.service import Settings as CaseSettings
@@ -61,55 +62,63 @@ def serve_cluster(ended: threading.Event, config: Config) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     logging.getLogger("alembic").setLevel(logging.WARNING)
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what concerns us we say ourselves, once
-    connection, topics = Connection.from_config(config), Topics(config.topic_prefix)
+    connection = Connection.from_config(config)
     with ExitStack() as closing:
         store = Store.connect(config.database)
         closing.callback(store.close)
         check_schema(store)
         check_bind(config.host, len(list_tokens(store)))
-        casework = Casework(store, StoredPlans(store), CaseSettings(partitions=0, first_offset=0))
-        known = LastKnown()
-        running = RunningPlan(store, known)
-        background = Background("kafka")
-        closing.callback(background.stop)
-        intake = Intake(background, connection, topics.readings, limit_bytes=size_bytes(config.queue_size))
-        closing.callback(intake.close)
-        watching = Watching(connection, topics.readings, topics.alerts, config.group)
         threads = Threads(end_process)
-        health = ClusterHealth(casework, watching, intake, running, threads.alive)
-        relay = DatabaseRelay(casework)
-        metrics = Metrics(CollectorRegistry())
-        metrics.registry.register(CaseGauges(casework))
-        metrics.registry.register(LagGauges(health.waiting))
-
-        def now_ms() -> int:
-            players = casework.clock() if config.log_time == "record" else None
-            return players if players is not None else wall_clock_ms()
-
-        services = Services(
-            casework=casework,
-            intake=KafkaIntake(
-                intake, running, health.partitions, now_ms if config.log_time == "record" else lambda: None
-            ),
-            relay=relay,
-            health=health,
-            sensors=SensorsInForce(running),
-            layers=LayersInForce(running),
-            rules=lambda: running.now.rules,
-            registry=metrics.registry,
-            now_ms=now_ms,
-            settings=Settings(allowed_hosts=tuple(config.allowed_hosts), allowed_origins=tuple(config.allowed_origins)),
-        )
-        background.start(watching.run())
-        background.start(Following(connection, topics.sensors, known).run())
-        threads.watch(background.thread)
-        threads.start("plan", lambda: running.run(threads.stopping))
-        threads.start("stream", lambda: relay.run(threads.stopping))
-        threads.start("health", lambda: health.run(threads.stopping))
+        services = _services(config, connection, store, threads, closing)
         threads.start("watch", threads.watching)
         closing.callback(threads.join, 5.0)
         closing.callback(threads.stopping.set)
         _listen(ended, services, config, threads, closing)
+
+
+def _services(config: Config, connection: Connection, store: Store, threads: Threads, closing: ExitStack) -> Services:
+    """Start what the API asks for; `closing` ends it."""
+    topics, stopping = Topics(config.topic_prefix), threads.stopping
+    casework = Casework(store, StoredPlans(store), CaseSettings(partitions=0, first_offset=0))
+    known = LastKnown()
+    running = RunningPlan(store, known)
+    background = Background("kafka")
+    closing.callback(background.stop)
+    intake = Intake(background, connection, topics.readings, limit_bytes=size_bytes(config.queue_size))
+    closing.callback(intake.close)
+    watching = Watching(connection, topics.readings, topics.alerts, config.group)
+    background.start(watching.run())
+    background.start(Following(connection, topics.sensors, known).run())
+    health = ClusterHealth(casework, watching, intake, running, threads.alive)
+    relay = DatabaseRelay(casework)
+    threads.watch(background.thread)
+    threads.start("plan", lambda: running.run(stopping))
+    threads.start("stream", lambda: relay.run(stopping))
+    threads.start("health", lambda: health.run(stopping))
+    metrics = Metrics(CollectorRegistry())
+    metrics.registry.register(CaseGauges(casework))
+    metrics.registry.register(LagGauges(health.waiting))
+    players = config.log_time == "record"
+    return Services(
+        casework=casework,
+        intake=KafkaIntake(intake, running, health.partitions, partial(_log_time, casework, players)),
+        relay=relay,
+        health=health,
+        sensors=SensorsInForce(running),
+        layers=LayersInForce(running),
+        rules=lambda: running.now.rules,
+        registry=metrics.registry,
+        now_ms=lambda: (casework.clock() if players else None) or wall_clock_ms(),
+        settings=Settings(allowed_hosts=tuple(config.allowed_hosts), allowed_origins=tuple(config.allowed_origins)),
+    )
+
+
+def _log_time(casework: Casework, players: bool) -> int | None:
+    """Return the time that a record brings (ms): casework's on a player's clock, else none. Unavailable before that."""
+    clock = casework.clock() if players else None
+    if players and clock is None:
+        raise Unavailable("仿真时钟尚未开始 / the player's clock has not begun: nothing was marked yet")
+    return clock
 
 
 def _listen(ended: threading.Event, services: Services, config: Config, threads: Threads, closing: ExitStack) -> None:

@@ -16,6 +16,7 @@ import orjson
 import pytest
 from aiokafka import AIOKafkaProducer
 
+from engine.casework.service import AlertRecord
 from engine.detect.last_values import LastValue
 from engine.runtime.kafka.plans import name_plan
 from rules.partition import home_partition
@@ -203,6 +204,27 @@ def send(town: Office, records: list[tuple[str, bytes]]) -> None:
                 await producer.send_and_wait(town.topics.sensors, value, key=key.encode())
 
     asyncio.run(write())
+
+
+# ---- the player's clock
+
+
+def test_on_the_players_clock_readings_bring_its_time_once_it_has_begun(
+    broker: Broker, postgres_server: Server, tmp_path: Path
+) -> None:
+    with (
+        postgres.fresh(postgres_server) as database,
+        office(broker, database, tmp_path, log_time="record") as town,
+        town.serving(log_time="record") as serving,
+    ):
+        until(lambda: taken(town, serving))
+        early = post(town, serving, [reading(GAS_EAST, "gas.methane", 1)])
+        assert (early.status_code, "has not begun" in early.json()["detail"]) == (503, True)
+        began = 1_700_000_000_000
+        mark = orjson.dumps({"mark": began, "partition": 0, "plan": town.plan.short})
+        town.casework.apply([AlertRecord(0, mark, began)])
+        assert post(town, serving, [reading(GAS_EAST, "gas.methane", 2)]).status_code == 200
+        assert [record.log_time for record in town.stored(home_partition(GAS_EAST, 4))] == [began]
 
 
 # ---- something is away
