@@ -15,7 +15,8 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import select, update
+from sqlalchemy.dialects.postgresql import insert
 
 from engine.casework.errors import StoreAway
 from engine.casework.log_schema import destination
@@ -206,7 +207,8 @@ class Relay:
                 return
         progress.position = 0 if one.from_start else self._casework.positions()[1]
         with self._store.beside() as db:
-            db.execute(insert(destination), [{"name": one.name, "position": progress.position, "failed": 0}])
+            new = insert(destination).values(name=one.name, position=progress.position, failed=0)
+            db.execute(new.on_conflict_do_nothing())
 
     def _keep(self, one: Destination, progress: Progress, before: int) -> None:
         """Move the cursor from where we saw it; another worker's is left alone, and taken over."""

@@ -7,6 +7,7 @@ that they leave no gap either. Drills never leave by a webhook.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -81,9 +82,9 @@ def read_webhooks(path: Path) -> list[Webhook]:
     for number, row in enumerate(rows, start=1):
         try:
             webhook = msgspec.convert(row, Webhook)
-            webhook.key  # noqa: B018 - base64 is looked at
+            webhook.key, httpx.URL(webhook.url).host  # noqa: B018 - both are looked at
             found.append(webhook)
-        except (msgspec.ValidationError, ValueError) as error:
+        except (msgspec.ValidationError, httpx.InvalidURL, ValueError) as error:
             faults.append(f"webhooks: {path}: webhook {number}: {error}")
     names = [webhook.name for webhook in found]
     faults += [f"webhooks: {path}: two webhooks are named {name!r}" for name in {*names} if names.count(name) > 1]
@@ -134,13 +135,16 @@ class Poster:
             "webhook-signature": signature(self.webhook.key, name, at_s, body),
         }
         try:
-            async with self._client.stream("POST", self.webhook.url, content=body, headers=headers) as answer:
+            async with (
+                asyncio.timeout(self.webhook.timeout_s),
+                self._client.stream("POST", self.webhook.url, content=body, headers=headers) as answer,
+            ):
                 read = 0
                 async for part in answer.aiter_raw():
                     read += len(part)
                     if read > ANSWER_BYTES:
                         break
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
             raise NotTaken(f"{type(error).__name__}: {error}") from error
         if not answer.is_success:
             raise NotTaken(f"answered {answer.status_code}")
