@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import resource
+import signal
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +14,7 @@ import orjson
 import pytest
 
 from rules.partition import home_partition
-from tests.bridge.running import Publisher, Running, first_seen, marks_of, wait_until
+from tests.bridge.running import Publisher, Running, first_seen, marks_of, now_ms, wait_until
 from tests.kafka.city import City
 from tests.parts.broker import Broker
 from tests.parts.mqtt import Mosquitto
@@ -136,6 +138,52 @@ def test_malformed_payloads_are_rejected_by_a_worker_and_the_others_are_judged(
     said = Counter(row.said["reason"] for row in city.records(city.topics.quarantine))
     assert sum(said.values()) == len(poison) + 1
     assert said["control_in_frame"] == said["frame_too_large"] == 1
+
+
+def test_with_the_broker_away_and_the_bridge_s_disk_full_every_change_is_told_that_the_readings_make(
+    city: City, bridge: Running, publisher: Publisher
+) -> None:
+    bridge.stop()
+    bridge.start(before=small_files)
+    city.set_plan()
+    numbers, begun = Counter[str](), now_ms()
+
+    def publish(count: int) -> None:
+        for n in range(count):
+            sensor, value = f"DL-{n % 4 + 1}", (95, 115, 70, 20)[numbers["all"] // 4 % 4]
+            numbers.update(["all", sensor])
+            # no two of a sensor in one millisecond: they would count as one
+            t_ms = begun + numbers["all"]
+            reading = city.reading(sensor, "drain.level", value, t_ms, attrs={"filling": "x" * 5_000})
+            reading["attrs"]["mark"] = f"{sensor}/{numbers[sensor]}"
+            publisher.raw("city/readings/x", orjson.dumps(reading), reading["attrs"]["mark"])
+
+    publish(40)
+    settled(city, publisher, bridge)
+    city.broker.stop()
+    try:
+        publish(1_000)
+        publisher.flush()
+        wait_until(lambda: bridge.value("no_room"), "a full disk")
+        assert 40 < bridge.value("acknowledged_total") < 1_040
+    finally:
+        city.broker.start()
+    assert bridge.process is not None
+    resource.prlimit(bridge.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    publish(40)
+    settled(city, publisher, bridge)
+    city.start("w1")
+    city.settle()
+    assert city.changes() == city.expected()
+    raised = [rows for rows in city.changes().values() if rows[0]["change"] == "raised"]
+    # each sensor goes from 20 over the yellow line once in four of its readings
+    assert len(raised) == 1_080 // 16 * 4 + min(1_080 % 16, 4)
+
+
+def small_files() -> None:
+    """Let no file of this process grow beyond 2 MiB, until it is allowed to."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2 << 20, resource.RLIM_INFINITY))
 
 
 def test_a_broker_without_the_topic_is_refused_with_the_command_that_makes_it(
