@@ -71,6 +71,10 @@ class GridSet:
     def __len__(self) -> int:
         return len(self.codes)
 
+    def prepare(self) -> None:
+        """Build the index now, not at the first place that is asked for."""
+        _ = self._index
+
     def locate(self, lon_e7: npt.NDArray[np.int32], lat_e7: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
         """Row of the grid of each place, int32[n], or -1: outside every grid, or NO_PLACE.
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 PADDING_BYTES = 64
 """Bytes after the last record that the scanner may load (and never believes)."""
 
-CHUNK_BYTES = 4 << 20
+CHUNK_BYTES = 8 << 20
 GUESSED_LINE_BYTES = 100
 LONGEST_LINE_BYTES = 16 << 20
 KEPT_OF_A_LONG_LINE_BYTES = 2 << 20

@@ -125,7 +125,7 @@ def restored(snapshot: Snapshot, plan: Plan) -> State:
     for rule in state.rules:
         _unpack_rule(rule, snapshot.rules[rule.rule.id], state)
     for one in snapshot.episodes:
-        state.episodes.open[one.rule, one.series] = one.episode
+        state.episodes.enter(one.rule, one.series, one.episode)
     if snapshot.values is not None:
         state.values = Values()
         state.values.restore(unpacked(snapshot.values.kept), unpacked(snapshot.values.v))

@@ -21,7 +21,7 @@ from engine.detect.kernels import timers
 from engine.detect.kernels.compiled import NEVER
 from engine.detect.order import Clocks, Released
 from engine.detect.output import Lateness, LateRow, Output, RejectRow
-from engine.detect.rows import I64, Rows, taken
+from engine.detect.rows import I64, Rows, rows_of, taken
 from engine.detect.rule_state import RuleState, Told
 from engine.detect.seen import by_kind
 from engine.detect.state import State
@@ -200,6 +200,8 @@ class Detector:
         self._decoder = Decoder(now.plan, now.vocabulary, attrs)
         now.reread(self._decoder, attrs)
         kinds = now.vocabulary.kind_names
+        if now.plan.grids is not None:
+            now.plan.grids.prepare()
         self._readers = {name: [state for state in now.rules if name in state.rule.reads] for name in kinds}
 
     def _pass_plan(self, batch: RecordBatch, decoded: Decoded, first: int, control: Control, out: Output) -> bool:
@@ -292,28 +294,26 @@ class Detector:
         """Tell late from good, count, and show the readings to the rules of their kinds."""
         now, vocabulary, series = self._now, self._now.vocabulary, self._now.series
         counts = np.zeros((len(released.kinds), 4), np.int64)
+        aside = np.empty(len(released), np.int32)
         bad = order_kernels.admit(
             released.waited, released.parts[-1].table, released.order, released.record, released.before,
             np.cumsum(released.kinds) - released.kinds, series.local, vocabulary.series_lon_e7,
-            vocabulary.series_lat_e7, series.last, seen, released.u, released.record_of_row, counts,
+            vocabulary.series_lat_e7, series.last, seen, released.u, released.record_of_row, aside, counts,
         )  # fmt: skip
         names = (*vocabulary.kind_names, "")
         for kind, readings in enumerate(released.kinds.tolist()):
             if readings:
                 out.counts.readings[names[kind]] += readings
         if bad:
-            self._set_aside(released, seen, counts, out)
+            self._set_aside(released, rows_of(seen, aside[:bad]), counts, out)
         for rows in by_kind(seen, released, vocabulary, now.plan):
             for state in self._readers[rows.kind_name]:
                 state.see(rows, now.released, series.of_kind(rows.kind_name), self._told)
 
-    def _set_aside(self, released: Released, seen: Table, counts: I64, out: Output) -> None:
+    def _set_aside(self, released: Released, bad: Table, counts: I64, out: Output) -> None:
         """Put stale, late and duplicate readings into the late store, and count them."""
-        judged = seen["flag"] & order_kernels.JUDGEMENT
-        bad = np.flatnonzero(judged)
-        bad = bad[np.argsort(seen["row"][bad])]
-        for row, judgement in zip(seen["row"][bad].tolist(), judged[bad].tolist(), strict=True):
-            out.late.append(LateRow(LATENESS[judgement - 1], *released.late(row)))
+        for row, flag in zip(bad["row"].tolist(), bad["flag"].tolist(), strict=True):
+            out.late.append(LateRow(LATENESS[(flag & order_kernels.JUDGEMENT) - 1], *released.late(row)))
         names = (*self._now.vocabulary.kind_names, "")
         for kind, judgement in np.argwhere(counts[:, 1:]).tolist():
             out.counts.late[names[kind], LATENESS[judgement]] += int(counts[kind, judgement + 1])

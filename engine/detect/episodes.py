@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from engine.detect.changes import (
     CAUSE_WORDS,
@@ -23,7 +24,7 @@ from engine.detect.changes import (
 from engine.detect.decode.vocabulary import Vocabulary
 from engine.detect.kernels import layout as at
 from engine.detect.kernels.compiled import NEVER
-from engine.detect.rows import I64
+from engine.detect.rows import I32, I64
 from engine.detect.rule_state import Matrix, RuleState, Told
 from geo import NO_PLACE
 from geo.grids import GridSet
@@ -52,7 +53,32 @@ class Episodes:
         self.partition = partition
         self.vocabulary = vocabulary
         self.open: dict[tuple[str, int], Episode] = {}
-        self._names: dict[int, tuple[str, str]] = {}
+        self.level: npt.NDArray[np.int8] = np.zeros(1024, np.int8)
+        """By series: the highest level of its open episodes, without shadow rules; 0 for none."""
+        self._levels: dict[int, dict[str, int]] = {}
+
+    def enter(self, rule: str, series: int, episode: Episode) -> None:
+        """Open an episode, or give an open one its level."""
+        self.open[rule, series] = episode
+        if not episode.shadow:
+            levels = self._levels.setdefault(series, {})
+            levels[rule] = episode.level
+            if series >= len(self.level):
+                self.level = np.concatenate((self.level, np.zeros(series + 1, np.int8)))
+            self.level[series] = max(levels.values())
+
+    def _close(self, rule: str, series: int) -> Episode:
+        episode = self.open.pop((rule, series))
+        if not episode.shadow:
+            levels = self._levels[series]
+            del levels[rule]
+            self.level[series] = max(levels.values(), default=0)
+        return episode
+
+    def levels_of(self, series: I32) -> npt.NDArray[np.int8]:
+        """Return the highest open level of each series, 0 for none."""
+        known = series < len(self.level)
+        return np.where(known, self.level[np.where(known, series, 0)], 0).astype(np.int8)
 
     def words(self, told: Told, rules: Sequence[RuleState], plan: Plan) -> list[Item]:
         """Turn placed outputs into items, in the order of the alerts log."""
@@ -84,32 +110,25 @@ class Episodes:
         timers = np.flatnonzero(out[:, at.O_PHASE] == at.TIMER)
         if len(timers) > 1:
             series, number = np.unique(out[timers, at.O_SERIES], return_inverse=True)
-            names = [self.names(s) for s in series.tolist()]
+            names = [self.vocabulary.names(s) for s in series.tolist()]
             place = np.empty(len(names), np.int64)
             place[sorted(range(len(names)), key=names.__getitem__)] = np.arange(len(names))
             rank[timers] = place[number]
         return np.lexsort((rank, out[:, at.O_RULE], out[:, at.O_DUE], out[:, at.O_PHASE], out[:, at.O_EVENT]))
 
-    def names(self, series: int) -> tuple[str, str]:
-        """Return sensor and kind of a series that is told of."""
-        found = self._names.get(series)
-        if found is None:
-            sensor = self.vocabulary.sensor_name(int(self.vocabulary.series_sensor[series]))
-            found = self._names[series] = (sensor, self.vocabulary.series_kind_name(series))
-        return found
-
     def _change(self, row: list[int], value: float | None, grid: str | None, state: RuleState, short: str) -> Change:
         rule, series, code, level = state.rule, row[at.O_SERIES], row[at.O_CODE], row[at.O_LEVEL]
-        sensor, kind = self.names(series)
+        sensor, kind = self.vocabulary.names(series)
         if code == at.RAISED_:
             key = NO_KEY if grid is None else grid[:COMMUNITY_DIGITS]
             episode = Episode(episode_id(rule.id, sensor, kind, row[at.O_RAISED]), key, level, state.shadow)
-            self.open[rule.id, series] = episode
+            self.enter(rule.id, series, episode)
         elif code == at.CLEARED:
-            episode = self.open.pop((rule.id, series))
+            episode = self._close(rule.id, series)
         else:
             before = self.open[rule.id, series]
-            episode = self.open[rule.id, series] = Episode(before.id, before.key, level, before.shadow)
+            episode = Episode(before.id, before.key, level, before.shadow)
+            self.enter(rule.id, series, episode)
         seq, since, first, last = row[at.O_SEQ], row[at.O_SINCE], row[at.O_FIRST], row[at.O_LAST]
         placed = row[at.O_LON] != NO_PLACE
         change = Change(
@@ -145,14 +164,6 @@ class Episodes:
         """Count open episodes by (rule, level)."""
         counts = Counter((rule, LEVEL_WORDS[episode.level] or "") for (rule, _), episode in self.open.items())
         return dict(sorted(counts.items()))
-
-    def levels(self) -> dict[int, int]:
-        """Return the highest open level of each series that has one, without shadow rules."""
-        highest: dict[int, int] = {}
-        for (_, series), episode in self.open.items():
-            if not episode.shadow:
-                highest[series] = max(highest.get(series, 0), episode.level)
-        return highest
 
 
 def mark(told: Told, event: int, watermark: int) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import msgspec
@@ -18,12 +17,13 @@ from engine.detect.episodes import Episodes
 from engine.detect.kernels import layout as at
 from engine.detect.kernels.compiled import NEVER, compiled
 from engine.detect.kernels.order import JUDGEMENT, SEEN
-from engine.detect.rows import F64, I32, I64, U8
+from engine.detect.rows import F64, I32, I64, U8, rows_of
 from engine.detect.rule_state import Matrix
 from geo import NO_PLACE
 from geo.grids import GridSet
 
 EVERY_MS: Final = 60_000
+_encode = msgspec.json.Encoder().encode
 
 
 class LastValue(msgspec.Struct, frozen=True):
@@ -56,24 +56,41 @@ class LastValues:
     def __len__(self) -> int:
         return len(self.series)
 
-    def records(self) -> Iterator[LastValue]:
+    def latest(self) -> LastValues:
+        """Return the last value of each series only."""
+        n = len(self)
+        series, back = np.unique(self.series[::-1], return_index=True)
+        if len(series) == n:
+            return self
+        last = np.sort(n - 1 - back)
+        return replace(
+            self,
+            series=self.series[last],
+            t=self.t[last],
+            v=self.v[last],
+            lon_e7=self.lon_e7[last],
+            lat_e7=self.lat_e7[last],
+            grid=self.grid[last],
+            level=self.level[last],
+        )
+
+    def records(self) -> list[LastValue]:
         """Spell the values out."""
-        vocabulary, grids = self.vocabulary, self.grids
-        sensors = vocabulary.series_sensor[self.series].tolist()
-        columns = (self.series, self.t, self.v, self.lon_e7, self.lat_e7, self.grid, self.level)
-        rows = zip(sensors, *(column.tolist() for column in columns), strict=True)
-        for sensor, series, t, v, lon, lat, grid, level in rows:
-            placed = lon != NO_PLACE
-            yield LastValue(
-                sensor=vocabulary.sensor_name(sensor),
-                kind=vocabulary.series_kind_name(series),
-                t=t,
-                v=v,
-                lon=lon / 1e7 if placed else None,
-                lat=lat / 1e7 if placed else None,
-                grid=None if grids is None else grids.code_of(grid),
-                level=LEVEL_WORDS[level],
+        names, codes = self.vocabulary.names, None if self.grids is None else self.grids.code_of
+        placed = (self.lon_e7 != NO_PLACE).tolist()
+        lon, lat = (self.lon_e7 / 1e7).tolist(), (self.lat_e7 / 1e7).tolist()
+        columns = (self.series, self.t, self.v, self.grid, self.level)
+        return [
+            LastValue(
+                *names(series), t, v, lon[i] if placed[i] else None, lat[i] if placed[i] else None,
+                None if codes is None else codes(grid), LEVEL_WORDS[level],
             )
+            for i, (series, t, v, grid, level) in enumerate(zip(*(c.tolist() for c in columns), strict=True))
+        ]  # fmt: skip
+
+    def encode(self) -> list[tuple[bytes, bytes]]:
+        """Return key `sensor|kind` and value of each record of `city.sensors`."""
+        return [(f"{one.sensor}|{one.kind}".encode(), _encode(one)) for one in self.records()]
 
 
 @compiled(types.void(SEEN, types.uint8[::1], types.int32[::1], types.int64[:, ::1], types.float64[::1]))
@@ -129,13 +146,12 @@ class Values:
         chosen[changes[changes[:, at.O_PHASE] == at.READING, at.O_ROW]] = 1
         place = np.empty(len(rows), np.int32)
         choose(rows, chosen, place, self.kept, self.v)
-        of_rows = rows[place[np.flatnonzero(chosen)]]
+        of_rows = rows_of(rows, place[np.flatnonzero(chosen)])
         timed = np.unique(changes[changes[:, at.O_PHASE] == at.TIMER, at.O_SERIES])
         timed = timed[self.kept[timed, 1] != NEVER]
         series = np.concatenate((of_rows["series"], timed)).astype(np.int32)
         lon = np.concatenate((of_rows["lon"], self.kept[timed, 2])).astype(np.int32)
         lat = np.concatenate((of_rows["lat"], self.kept[timed, 3])).astype(np.int32)
-        levels = episodes.levels() if len(series) else {}
         return LastValues(
             series=series,
             t=np.concatenate((of_rows["t"], self.kept[timed, 1])),
@@ -143,7 +159,7 @@ class Values:
             lon_e7=lon,
             lat_e7=lat,
             grid=np.full(len(series), -1, np.int32) if grids is None else grids.locate(lon, lat),
-            level=np.array([levels.get(s, 0) for s in series.tolist()], np.int8),
+            level=episodes.levels_of(series),
             vocabulary=vocabulary,
             grids=grids,
         )

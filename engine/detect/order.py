@@ -10,7 +10,7 @@ import numpy as np
 from engine.detect.decode.rows import READING, Table
 from engine.detect.kernels import order as kernels
 from engine.detect.kernels.compiled import FOREVER, NEVER
-from engine.detect.rows import I32, I64, Rows, attr_of
+from engine.detect.rows import I32, I64, Rows, attr_of, together
 from rules.columns import Column
 
 
@@ -108,9 +108,7 @@ class Order:
     def _release(self, rows: Rows, first: int, before: I64, watermark: I64, kinds: int) -> Released:
         self.watermark = int(watermark[-1])
         parts = self._due()
-        waited = (
-            parts[0].table if len(parts) == 1 else np.concatenate([np.empty(0, READING), *(p.table for p in parts)])
-        )
+        waited = together([part.table for part in parts] or [np.empty(0, READING)])
         n = len(waited) + len(rows)
         record, order, spare = np.empty(n, np.int32), np.empty(n, np.int32), np.empty(n, np.int32)
         u, start = np.empty(n, np.int64), np.zeros(len(watermark) + 2, np.int64)

@@ -22,6 +22,7 @@ ALL_SEEN: Final = np.zeros(0, np.uint8)
 NO_MEASURE: Final = np.zeros(0)
 LARGEST_MEASURE: Final = 1e8
 Matrix = npt.NDArray[np.int64]
+MatrixF = npt.NDArray[np.float64]
 
 
 class Told:
@@ -29,22 +30,15 @@ class Told:
 
     def __init__(self) -> None:
         self.n = 0
-        self._out: Matrix = np.empty((1024, at.OUT), np.int64)
-
-    @property
-    def out(self) -> Matrix:
-        return self._out
-
-    @property
-    def outf(self) -> npt.NDArray[np.float64]:
-        return self._out.view(np.float64)
+        self.out: Matrix = np.empty((1024, at.OUT), np.int64)
+        self.outf: MatrixF = self.out.view(np.float64)
 
     def room(self, more: int) -> None:
         """Make room for `more` rows."""
-        if self.n + more > len(self._out):
-            grown = np.empty((max(self.n + more, 2 * len(self._out)), at.OUT), np.int64)
-            grown[: self.n] = self._out[: self.n]
-            self._out = grown
+        if self.n + more > len(self.out):
+            grown = np.empty((max(self.n + more, 2 * len(self.out)), at.OUT), np.int64)
+            grown[: self.n] = self.out[: self.n]
+            self.out, self.outf = grown, grown.view(np.float64)
 
 
 @dataclass(slots=True)
@@ -149,16 +143,13 @@ class RuleState:
         rule = self.rule
         if rule.schedule is None and rule.where is None and rule.measure is None:
             return ALL_SEEN, NO_MEASURE
-        seen = np.ones(rows.n, np.uint8)
+        seen = np.ones(rows.n, np.uint8) if rule.where is None else rows.answer(rule.where)
         if rule.schedule is not None:
-            seen = rule.schedule.active(rows.t).astype(np.uint8)
-        if rule.where is not None:
-            column = rule.where.evaluate(rows)
-            seen *= np.where(column.tag == NULL, 2, column.num != 0).astype(np.uint8)
+            seen = seen * rule.schedule.active(rows.t).astype(np.uint8)
         if rule.measure is None:
             return seen, NO_MEASURE
         column = rule.measure.evaluate(rows)
-        x = column.num
+        x, seen = column.num, seen.copy()
         hidden = (column.tag == NULL) | ~np.isfinite(x)
         if rule.window is not None and rule.window.agg is Agg.COUNT:
             hidden |= np.abs(x) > LARGEST_MEASURE

@@ -12,7 +12,8 @@ from engine.detect.decode.vocabulary import Vocabulary
 from engine.detect.order import Released
 from engine.detect.rows import F64, I32, I64, U8, taken
 from geo.zones import ZoneSet
-from rules.columns import STRING, Column, Strings
+from rules.columns import NULL, STRING, Column, Strings
+from rules.expression.compile import Expression
 from rules.plan import Plan
 
 
@@ -26,6 +27,7 @@ class KindRows:
     vocabulary: Vocabulary
     plan: Plan
     _attrs: dict[str, Column] = field(default_factory=dict)
+    _answers: dict[Expression, U8] = field(default_factory=dict)
 
     @property
     def n(self) -> int:
@@ -51,6 +53,16 @@ class KindRows:
         found = self._attrs.get(name)
         if found is None:
             found = self._attrs[name] = taken(self.released.attr(name), self.released.order[self.table["row"]])
+        return found
+
+    def answer(self, where: Expression) -> U8:
+        """Return 1 where a condition holds, 0 where it does not, 2 where it is null; found once for all rules."""
+        found = self._answers.get(where)
+        if found is None:
+            column = where.evaluate(self)
+            found = (column.num != 0).astype(np.uint8)
+            found[column.tag == NULL] = 2
+            self._answers[where] = found
         return found
 
     def sensor(self) -> Column:

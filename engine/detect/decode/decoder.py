@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 Heap = npt.NDArray[np.uint8]
 _SPARE = 64
+_WORD = 8
+"""Bytes behind the last string that are written too."""
 
 
 class Decoder:
@@ -37,6 +39,7 @@ class Decoder:
         self._vocabulary = vocabulary
         self._attrs = tuple(sorted(set(attrs)))
         self._asked = Asked.of(self._attrs)
+        self._shifts, self._holes = Shifts.empty(_SPARE), Holes.empty(_SPARE)
         self._checks = {offline: ReadingCheck(kinds, self._attrs, offline=offline) for offline in (False, True)}
 
     def decode(self, batch: RecordBatch, first: int = 0) -> Decoded:
@@ -62,9 +65,9 @@ class Decoder:
         """Scan all records from `first` on; returns the rows, places turned to WGS-84, and the heap of attributes."""
         records = len(batch)
         rows = Rows.empty(records - first + _SPARE, len(self._attrs))
-        shifts, holes = Shifts.empty(_SPARE), Holes.empty(_SPARE)
+        shifts, holes = self._shifts, self._holes
         size = int(batch.end[-1] - batch.start[first]) if self._attrs and first < records else 0
-        heap = np.empty(size, np.uint8)
+        heap = np.empty(size + _WORD, np.uint8)
         state = np.array([first, 0, 0, 0, 0], np.int64)
         offline = batch.log_time is None
         log_times = batch.start if batch.log_time is None else batch.log_time
@@ -76,15 +79,16 @@ class Decoder:
             if why == scanner.MORE_ROWS:
                 rows = rows.resized(2 * len(rows.reading))
             elif why == scanner.MORE_SHIFTS:
-                shifts = shifts.resized(2 * len(shifts.row))
+                shifts = self._shifts = shifts.resized(2 * len(shifts.row))
             elif why == scanner.MORE_HOLES:
-                holes = holes.resized(2 * len(holes.row))
+                holes = self._holes = holes.resized(2 * len(holes.row))
             elif why == scanner.MORE_NAMES:
                 self._vocabulary.grow()
             else:
                 break
         rows = rows.first(int(state[scanner.ROW]))
-        _shift(rows, shifts, int(state[scanner.SHIFT]))
+        if state[scanner.SHIFT]:
+            _shift(rows, shifts, int(state[scanner.SHIFT]))
         return rows, holes.resized(int(state[scanner.HOLE])), heap[: state[scanner.HEAP]]
 
     def _fill(

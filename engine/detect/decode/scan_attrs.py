@@ -25,7 +25,7 @@ from engine.detect.decode.scan_text import (
 )
 from engine.detect.decode.scan_values import is_null, skipped, value
 from engine.detect.decode.tables import same_text
-from engine.detect.decode.words import byte_at, record_type
+from engine.detect.decode.words import byte_at, load8, record_type, store8
 from engine.detect.kernels.compiled import inlined
 from rules.columns import BOOL, NULL, NUMBER, STRING
 
@@ -126,9 +126,9 @@ def keep(
         if escaped:
             heap_used = unescape(data, position + 1, after - 1, heap, heap_used)
         else:
-            for byte_position in range(position + 1, after - 1):
-                heap[np.uint64(heap_used)] = byte_at(data, byte_position)
-                heap_used += 1
+            for byte_position in range(position + 1, after - 1, 8):
+                store8(heap, heap_used + byte_position - position - 1, load8(data, byte_position))
+            heap_used += after - position - 2
         length = heap_used - start
     elif is_null(data, position):
         after = position + 4

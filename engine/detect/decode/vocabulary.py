@@ -34,6 +34,7 @@ class Vocabulary:
 
     def __init__(self, plan: Plan) -> None:
         self._orphans: dict[int, str] = {}
+        self._names: dict[int, tuple[str, str]] = {}
         self._index = _empty_index()
         self.adopt(plan)
 
@@ -94,6 +95,14 @@ class Vocabulary:
         start = int(self._index.sensor_start[sensor]) * 8
         length = int(self._index.sensor_length[sensor])
         return self._index.words.view(np.uint8)[start : start + length].tobytes().decode("ascii")
+
+    def names(self, series: int) -> tuple[str, str]:
+        """Return the names of a series' sensor and kind; they are kept, for those who ask again and again."""
+        found = self._names.get(series)
+        if found is None:
+            sensor = self.sensor_name(int(self._index.series_sensor[series]))
+            found = self._names[series] = (sensor, self.series_kind_name(series))
+        return found
 
     def series_of(self, sensor: str, kind: str) -> int:
         """Return the number of a series, or -1; for tests and messages, since it looks at all of them."""
@@ -201,6 +210,7 @@ class Vocabulary:
         names = arrays["orphan_kinds"].tobytes().decode().split("\n")
         self._orphans = {int(series): names[-1 - int(kind[series])] for series in np.flatnonzero(kind < 0)}
         self._kind_names = tuple(kind.name for kind in plan.kinds)
+        self._names = {}
         self._index = index
         self.adopt(plan)
         return self

@@ -54,6 +54,25 @@ load8: Callable[[Bytes, int], Word] = cast(Any, _load8)
 
 
 @intrinsic
+def _store8(typing_context: Any, data: Any, position: Any, word: Any) -> Any:
+    del typing_context, word
+    signature = types.void(data, position, types.uint64)
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        array = context.make_array(signature.args[0])(context, builder, args[0])
+        index = context.cast(builder, args[1], signature.args[1], types.intp)
+        address = builder.gep(array.data, [index])
+        builder.store(args[2], builder.bitcast(address, ir.PointerType(ir.IntType(64)))).align = 1
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+store8: Callable[[Bytes, int, Word], None] = cast(Any, _store8)
+"""Store a word at `data[position : position + 8]`, as `load8` loads it."""
+
+
+@intrinsic
 def _byte_at(typing_context: Any, data: Any, position: Any) -> Any:
     del typing_context
     signature = types.int64(data, position)

@@ -230,7 +230,7 @@ def release(
 @compiled(
     types.int64(
         READINGS, READINGS, _int32, _int32, _int64, _int64,
-        _int32, _int32, _int32, _int64, SEEN, _int64, _int32, types.int64[:, ::1],
+        _int32, _int32, _int32, _int64, SEEN, _int64, _int32, _int32, types.int64[:, ::1],
     )
 )  # fmt: skip
 def admit(
@@ -247,13 +247,14 @@ def admit(
     seen: Table,
     u: I64,
     record: I32,
+    aside: I32,
     counts: npt.NDArray[np.int64],
 ) -> int:
     """Judge rows in order of release: late, duplicate or stale; give each its sensor's place and the timer clock at it.
 
     `before` [records] is the watermark before each record, `place` [kinds] where the next row of a kind goes in `seen`,
     `last` [series] the `t` of the last good reading; `u` and `record` take those of each row in order of release,
-    `counts` [kinds, 4] the rows by judgement. Returns how many rows are not good.
+    `counts` [kinds, 4] the rows by judgement. Returns how many rows are not good: `aside` has where they stand.
     """
     bad = 0
     for i in range(len(order)):
@@ -279,6 +280,7 @@ def admit(
             judged = LATE
         counts[kind, judged] += 1
         if judged != GOOD:
+            aside[bad] = j
             bad += 1
         if fixed_lon[s] != -2147483648:
             one["lon"] = fixed_lon[s]

@@ -151,3 +151,39 @@ def test_a_timers_change_tells_the_last_value_again() -> None:
     detector = Detector(offline_plan=plan_of(ONE + "quiet: 1m\n"), last_values=True)
     values_of(detector, [reading(0, 10), reading(S, 12)])
     assert [(v.t, v.v, v.level) for v in values_of(detector, [tick(5 * M)], 3)] == [(S, 12.0, None)]
+
+
+NOWHERE = b'"lon":null,"lat":null,"grid":null,'
+
+
+def test_the_latest_value_of_each_sensor_is_one_record_with_its_key() -> None:
+    detector = Detector(offline_plan=plan_of(ONE), last_values=True)
+    batch = [
+        reading(0, 1),
+        reading(0, 2, sensor="s2"),
+        reading(M, 3),
+        reading(2 * M, 4, sensor="s2"),
+        reading(2 * M, 12),
+    ]
+    (values,) = detector.step(batch_of(batch)).last_values
+    assert [(v.sensor, v.t) for v in values.records()] == [
+        ("s1", 0),
+        ("s2", 0),
+        ("s1", M),
+        ("s2", 2 * M),
+        ("s1", 2 * M),
+    ]
+    assert values.latest().encode() == [
+        (b"s2|water.level", b'{"sensor":"s2","kind":"water.level","t":120000,"v":4.0,' + NOWHERE + b'"level":null}'),
+        (
+            b"s1|water.level",
+            b'{"sensor":"s1","kind":"water.level","t":120000,"v":12.0,' + NOWHERE + b'"level":"yellow"}',
+        ),
+    ]
+
+
+def test_of_two_alarms_of_a_sensor_its_last_value_tells_the_higher() -> None:
+    flood = ONE.replace("flood.ponding", "flood.deep").replace("yellow", "red").replace(">= 10", ">= 20")
+    detector = Detector(offline_plan=plan_of(ONE, flood), last_values=True)
+    levels = [v.level for t, x in enumerate((10, 20, 15, 1)) for v in values_of(detector, [reading(t, x)], t + 1)]
+    assert levels == ["yellow", "red", "yellow", None]
