@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from itertools import pairwise
 
 import pytest
@@ -161,19 +163,52 @@ def test_of_two_workers_under_one_name_the_older_ends_and_says_why(flow: Flow) -
     asyncio.run(story())
 
 
+@asynccontextmanager
+async def cuttable(flow: Flow) -> AsyncIterator[Proxy]:
+    """Lead the workers to the database through a proxy."""
+    url, direct = make_url(flow.database.url), flow.database.store
+    proxy = Proxy(url.port or 5432)
+    await proxy.start()
+    flow.database.store = Store.connect(url.set(port=proxy.port).render_as_string(hide_password=False))
+    try:
+        yield proxy
+    finally:
+        await proxy.cut()
+        flow.database.store.close()
+        flow.database.store = direct
+
+
+def test_a_partition_taken_over_without_the_database_waits_for_it_and_says_so(flow: Flow) -> None:
+    plan, records = town_plan(), readings(13, 2_000)
+
+    async def story() -> None:
+        await flow.begin(plan)
+        await flow.play(records)
+        await flow.finish(LATER)
+        async with cuttable(flow) as proxy:
+            await proxy.cut()
+            async with flow.running(Plans(plan)) as worker:
+                await until(lambda: [s.refusal for s in worker.status() if s.refusal], "refused")
+                refusal = worker.status()[0].refusal
+                assert refusal is not None
+                assert refusal.reason == "database_away"
+                await proxy.start()
+                await flow.judged(worker)
+        assert await flow.changes() == expected(plan, records)
+
+    asyncio.run(story())
+
+
 def test_without_the_database_it_goes_on_and_keeps_its_state_when_it_is_back(flow: Flow) -> None:
     plan, records = town_plan(), readings(6, 8_000)
 
     async def story() -> None:
         await flow.begin(plan)
-        url = make_url(flow.database.url)
-        proxy = Proxy(url.port or 5432)
-        await proxy.start()
-        direct, flow.database.store = (
-            flow.database.store,
-            Store.connect(url.set(port=proxy.port).render_as_string(hide_password=False)),
-        )
         heard = Heard()
+        async with cuttable(flow) as proxy:
+            await goes_on(proxy, heard)
+
+    async def goes_on(proxy: Proxy, heard: Heard) -> None:
         async with flow.running(Plans(plan), observer=heard) as worker:
             await flow.play(records[:3000])
             await flow.judged(worker)
@@ -187,9 +222,6 @@ def test_without_the_database_it_goes_on_and_keeps_its_state_when_it_is_back(flo
             assert await flow.changes() == expected(plan, records)
             await proxy.start()
             await until(lambda: heard.checkpoints >= aged + 4, "checkpoints again")
-        await proxy.cut()
-        flow.database.store.close()
-        flow.database.store = direct
 
     asyncio.run(story())
 

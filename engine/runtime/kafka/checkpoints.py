@@ -20,6 +20,7 @@ from engine.casework import schema
 from engine.casework.log_schema import attempt, checkpoint, checkpoint_head, log_identity, skip
 from engine.casework.store import Store
 from engine.runtime.checkpoints import CHUNK_BYTES, KEPT, Checkpoint, checksum
+from engine.runtime.crashpoints import CrashPoint, crash_point
 from engine.runtime.errors import RuntimeFault
 from engine.runtime.gaps import Gap
 from engine.runtime.kafka.accepted import accepted
@@ -31,10 +32,10 @@ _READINGS = Stream.READINGS.value
 
 
 class Superseded(RuntimeFault):
-    """Another worker, `by`, has moved the head of this partition: it is no longer ours."""
+    """`by` has moved the head of this partition to `head`: if that was another worker, it is no longer ours."""
 
-    def __init__(self, partition: int, generation: int, by: Writer) -> None:
-        self.by = by
+    def __init__(self, partition: int, generation: int, by: Writer, head: Head) -> None:
+        self.by, self.head = by, head
         super().__init__(f"city.readings/{partition}: worker {by.name} has moved on from generation {generation}")
 
 
@@ -179,6 +180,7 @@ class Checkpoints:
         """
         kept, generation = snapshot.checkpoint, expected + 1
         head = Head(generation, kept.position, snapshot.log_time, snapshot.fingerprint)
+        crash_point(CrashPoint.CHECKPOINT_BEFORE)
         try:
             with self._store.beside() as db:
                 self._move(db, partition, expected, head, kept.plan)
@@ -189,10 +191,12 @@ class Checkpoints:
                 )
                 for chunk in self._chunks(partition, generation, kept):
                     db.execute(insert(checkpoint).values(chunk))
+                    crash_point(CrashPoint.CHECKPOINT_MID)
                 db.execute(delete(attempt).where(attempt.c.partition == partition))
         except IntegrityError as error:
             with self._store.read() as db:
                 raise _superseded(db, partition, expected) from error
+        crash_point(CrashPoint.CHECKPOINT_AFTER)
         return head
 
     def _move(self, db: Connection, partition: int, expected: int, head: Head, plan: str) -> None:
@@ -247,7 +251,7 @@ class Checkpoints:
 
 def _superseded(db: Connection, partition: int, generation: int) -> Superseded:
     found = db.execute(select(checkpoint_head.c.writer).where(checkpoint_head.c.partition == partition)).scalar_one()
-    return Superseded(partition, generation, Writer.parse(found))
+    return Superseded(partition, generation, Writer.parse(found), _head(db, partition))
 
 
 def _head(db: Connection, partition: int) -> Head:

@@ -90,6 +90,9 @@ class Saving:
         except (StoreAway, LogFailed) as error:
             _log.warning("city.readings/%d: no checkpoint: %s", self.number, error)
         except Superseded as error:
+            if error.by == means.checkpoints.writer:  # ourselves: only the answer to an earlier commit was lost
+                self.head = error.head
+                return
             _log.warning("%s", error)
             self.lost = True
             means.superseded(error.by)

@@ -56,6 +56,7 @@ def test_who_has_not_read_the_head_does_not_move_it(store: Store, expected: int)
     with pytest.raises(Superseded, match="worker w1 has moved on") as lost:
         zombie.write(7, expected, snapshot(99))
     assert lost.value.by == checkpoints.writer
+    assert (lost.value.head.generation, lost.value.head.position) == (2, 20)
     assert checkpoints.look(7).head.position == 20
     assert [one.position for one in checkpoints.generations(7)] == [20, 10]
 
