@@ -5,6 +5,7 @@ BIN    := $(VENV)/bin
 SYSTEM_PACKAGES := chromium fonts-noto-cjk prometheus strace default-jre-headless maven postgresql mosquitto \
                    prometheus-alertmanager openssl
 DEMO_FLAGS ?=
+STACK_FLAGS ?=
 # compiled kernels are kept between runs
 export NUMBA_CACHE_DIR ?= $(CURDIR)/.cache/numba
 
@@ -38,10 +39,10 @@ bench-kafka: $(VENV)/dev.ok
 
 # Kafka, PostgreSQL, two workers, the API and a simulator on this machine
 stack: $(VENV)/run.ok
-	deploy/local/stack up
+	$(BIN)/python deploy/local/stack up $(STACK_FLAGS)
 
 stack-down:
-	deploy/local/stack down
+	$(BIN)/python deploy/local/stack down
 
 # long runs, not part of `make test`: 5,000 examples a property, 200 random kills, two million readings through faults
 soak: $(VENV)/dev.ok
