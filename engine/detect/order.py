@@ -96,7 +96,8 @@ class Order:
     def advance(self, rows: Rows, first: int, clocks: Clocks, max_delay_ms: int, kinds: int) -> Released:
         """Take in the readings of the records from `first` on and return what these let go."""
         before, watermark = np.empty_like(clocks.newest), np.empty_like(clocks.newest)
-        self.newest = kernels.advance(clocks.newest, self.newest, self.watermark, max_delay_ms, before, watermark)
+        newest = kernels.advance(clocks.newest, self.newest, self.watermark, max_delay_ms, before, watermark)
+        self.newest = int(newest)
         return self._release(rows, first, before, watermark, kinds)
 
     def finish(self, kinds: int) -> Released:

@@ -60,6 +60,8 @@ class Rows(NamedTuple):
     def resized(self, rows: int) -> Rows:
         """Return a copy with room for `rows`, at least as many as now."""
         larger = Rows.empty(rows, len(self.attr_tag))
+        old: Any
+        new: Any
         for old, new in zip(self, larger, strict=True):
             new[..., : old.shape[-1]] = old
         return larger
@@ -70,6 +72,8 @@ class Rows(NamedTuple):
         wider = Rows.empty(rows, len(self.attr_tag))
         here = np.ones(rows, np.bool_)
         here[places] = False
+        old: Any
+        new: Any
         for old, new in zip(self, wider, strict=True):
             new[..., here] = old
         return wider

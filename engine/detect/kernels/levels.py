@@ -9,6 +9,7 @@ import numpy.typing as npt
 from numba import types
 
 from engine.detect.decode.rows import Table
+from engine.detect.kernels.ahead import AHEAD, bring_near, bring_panes_near
 from engine.detect.kernels.compiled import FOREVER, NEVER, called, compiled, inlined
 from engine.detect.kernels.layout import (
     ACTIVE,
@@ -78,14 +79,9 @@ from engine.detect.kernels.layout import (
     STILL_MS,
     TIMER,
     TOLD,
-    W_BLOCK,
     W_END,
-    W_FIRST,
-    W_LENGTH,
     W_SIZE,
-    WINDOW,
 )
-from engine.detect.kernels.memory import near
 from engine.detect.kernels.order import JUDGEMENT, MOVED
 from engine.detect.kernels.order import SEEN as ROWS
 from engine.detect.kernels.windows import SMALLEST_BLOCK, aggregate, empty, turn
@@ -100,8 +96,6 @@ _matrix, _matrix_f = types.int64[:, ::1], types.float64[:, ::1]
 
 LARGEST_MEASURE = 1e8
 NO_PLACE = -2147483648
-AHEAD = 16
-"""So many rows before it is their turn their state is fetched."""
 
 
 @inlined
@@ -293,29 +287,6 @@ def arm(P: I64, S: I64, slot: int, at: int, end: int, meta: I64) -> None:
         S[slot, CAUSE] = BY_SCHEDULE
     S[slot, DUE] = due
     meta[M_BOUND] = min(meta[M_BOUND], due)
-
-
-@inlined
-def bring_near(rows: Table, j: int, slots: I32, S: I64, W: I64, windowed: bool) -> None:
-    """Have the state that row `j` will touch fetched while the rows before it are judged."""
-    slot = slots[rows[j]["local"]]
-    if slot >= 0:
-        near(S, slot, 0)
-        near(S, slot, HEAD)
-        if windowed:
-            near(W, slot, 0)
-            near(W, slot, WINDOW - 1)
-
-
-@inlined
-def bring_panes_near(rows: Table, j: int, slots: I32, W: I64, pool: I64) -> None:
-    """Have the oldest and the next pane of the window of row `j` fetched."""
-    slot = slots[rows[j]["local"]]
-    if slot >= 0 and rows[j]["t"] >= W[slot, W_END]:
-        first = W[slot, W_FIRST]
-        block = W[slot, W_BLOCK]
-        near(pool, block + first, 0)
-        near(pool, block + ((first + W[slot, W_LENGTH]) & (W[slot, W_SIZE] - 1)), 0)
 
 
 @compiled(
