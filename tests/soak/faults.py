@@ -30,7 +30,7 @@ RATE = 1_500
 def test_two_million_readings_through_everything_that_can_break(
     broker: Broker, database: Database, tmp_path: Path
 ) -> None:
-    story = LongStory(sensors=SENSORS, rounds=READINGS // SENSORS, partitions=8, seed=11)
+    story = LongStory(sensors=SENSORS, rounds=READINGS * 107 // 100 // SENSORS, partitions=8, seed=11)
 
     def make(faults: Faults, told: threading.Event) -> None:
         faults.scale(4, every=5.0, lasting=180.0)
