@@ -20,10 +20,11 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, LargeBinary, Table, delete, func, insert, select, text, update
+from sqlalchemy import Connection, LargeBinary, Table, insert, select, text
 
 from engine.casework import log_schema, schema
 from engine.casework.errors import BackupRefused
+from engine.casework.newlog import begin_log
 from engine.casework.store import Store, check_schema, renumber, revision, upgrade
 
 FORMAT = 1
@@ -246,20 +247,6 @@ class _Lines:
             }
         except (ValueError, TypeError) as error:
             raise self.damaged(error) from error
-
-
-def begin_log(db: Connection, first_offset: int) -> None:
-    """Let casework begin another alerts log at its start: cases stay, and what comes again of theirs is known.
-
-    Offsets of the log before are below those of the new one from now on, and its list of recent changes is empty.
-    """
-    db.execute(update(schema.cursor).values(offset=first_offset - 1))
-    db.execute(delete(schema.mark))
-    db.execute(delete(schema.change))
-    column = schema.quarantine.c.offset
-    low, high = db.execute(select(func.min(column), func.max(column))).one()
-    if low is not None:
-        db.execute(update(schema.quarantine).values(offset=column - (high + 1 - min(low, 0))))
 
 
 def _audit(store: Store, now_ms: int, action: str, subject: str, detail: str) -> None:

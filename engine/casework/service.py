@@ -15,6 +15,7 @@ from engine.casework.counter import Counter, Report, allowed
 from engine.casework.desk import Desk
 from engine.casework.directory import Directory
 from engine.casework.errors import CursorLost, OffsetGap, StoreAway
+from engine.casework.newlog import keep_below
 from engine.casework.outbox import OutboxRow
 from engine.casework.people import Actor
 from engine.casework.plans import Plans
@@ -137,6 +138,8 @@ class Casework:
         with self.store.write() as db:
             self._swap(db, seen, to)
             db.execute(delete(schema.change).where(schema.change.c.offset > to))
+            if to < seen:
+                keep_below(db)
         self._seen = to
 
     def _apply(self, fresh: Sequence[AlertRecord], seen: int, skipped: int, poison: Mapping[int, str]) -> Applied:

@@ -360,3 +360,15 @@ def test_the_office_of_a_grid_leads_where_nobody_else_does_and_is_called_by_its_
     for move, role in (("accept", "operator"), ("file", "operator"), ("dispatch", "dispatcher")):
         seen = town.do(move, role)
     assert [(order.department_title, order.officer) for order in seen.work_orders] == [("剡湖街道", "姜杰磊")]
+
+
+def test_a_log_that_counts_anew_is_applied_from_its_first_offset_and_what_was_set_aside_stays(town: Town) -> None:
+    town.feed(b"{")
+    town.raised("a")
+    town.casework.go_to(2, 0)
+    town.log.clear()
+    town.feed(b"{{")
+    town.raised("a", seq=0)
+    assert town.raised("b").opened == 1
+    assert town.casework.cursor() == 3
+    assert town.casework.counts().quarantine == {"bad_json": 2}
