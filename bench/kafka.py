@@ -10,12 +10,14 @@ import argparse
 import signal
 import sys
 import time
+from collections.abc import Iterator
 
 from bench.p2 import report, topics
 from bench.p2.cases import OTHERS, Case, peers_job
 from bench.p2.contenders import CACHE, OURS, PEERS_RUN, prepare
 from bench.p2.measuring import Bench
 from bench.p2.report import Results
+from bench.p2.run import Run
 from bench.p2.servers import broker, database, lacking
 
 READINGS, OTHER_READINGS, SECONDS, ROUNDS = 80_000_000, 20_000_000, 60.0, 3
@@ -32,10 +34,10 @@ def main() -> None:
         if missing := lacking():
             raise SystemExit("make bench-kafka lacks:\n  " + "\n  ".join(missing))
         prepare(set(chosen.only), _say)
-        results = Results.begun()
-        try:
-            _measure(chosen, results)
-        finally:
+        results = Results.decoded(kept.read_bytes()) if chosen.more else Results.begun()
+        for name, case, run in _runs(chosen):
+            results.add(name, case, run)
+            _say(report.line(name, case, run))
             kept.write_bytes(results.encoded())
     results = Results.decoded(kept.read_bytes())
     print(report.section(results))
@@ -43,7 +45,7 @@ def main() -> None:
         report.write(results)
 
 
-def _measure(chosen: argparse.Namespace, results: Results) -> None:
+def _runs(chosen: argparse.Namespace) -> Iterator[tuple[str, Case, Run]]:
     """Run everyone in rounds, each round beginning with another one; then our own alone."""
     tag = "quick-" if chosen.quick else ""
     job = peers_job(f"{tag}peers", "1,000 records a batch, lz4", chosen.readings)
@@ -56,16 +58,10 @@ def _measure(chosen: argparse.Namespace, results: Results) -> None:
         for number in range(chosen.rounds):
             first = number * len(chosen.only) // chosen.rounds
             for name in (*chosen.only[first:], *chosen.only[:first]):
-                _one(bench, results, name, job)
+                peer = next((peer for peer in PEERS_RUN if peer.name == name), None)
+                yield name, job, bench.ours(job) if peer is None else bench.peer(peer, job)
             for case in others:
-                _one(bench, results, OURS, case)
-
-
-def _one(bench: Bench, results: Results, name: str, case: Case) -> None:
-    peer = next((peer for peer in PEERS_RUN if peer.name == name), None)
-    run = bench.ours(case) if peer is None else bench.peer(peer, case)
-    results.add(name, case, run)
-    _say(report.line(name, case, run))
+                yield OURS, case, bench.ours(case)
 
 
 def _options() -> argparse.Namespace:
@@ -77,6 +73,7 @@ def _options() -> argparse.Namespace:
     options.add_argument("--rounds", type=int)
     options.add_argument("--only", nargs="*", default=EVERYONE, choices=EVERYONE)
     options.add_argument("--cases", nargs="*", default=tuple(OTHERS), choices=tuple(OTHERS))
+    options.add_argument("--more", action="store_true", help="add to the runs of the last benchmark")
     options.add_argument("--stages", action="store_true", help="say where our CPU goes; slows it down")
     options.add_argument("--report", action="store_true", help="write the report of the last run again")
     chosen = options.parse_args()
