@@ -15,7 +15,7 @@ demo: $(VENV)/run.ok
 	$(BIN)/tongguan demo $(DEMO_FLAGS)
 
 test: $(VENV)/dev.ok
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 check: lint types imports
 	$(BIN)/pytest -n 2 --dist loadfile tests/unit tests/contract -q
