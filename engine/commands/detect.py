@@ -156,7 +156,7 @@ def read_skips(file: Path) -> frozenset[int]:
         except (ValueError, KeyError):
             shown = line[:80].decode("utf-8", "replace")
             rule = "must be an offset, or JSON with topic city.readings, partition and offset"
-            raise typer.BadParameter(f"--skip {file}:{number}: {rule}; got {shown}") from None
+            raise typer.BadParameter(f"--skip {file.name}:{number}: {rule}; got {shown}") from None
         found.add(offset)
     if len(partitions) > 1:
         raise typer.BadParameter(f"--skip {file}: must be of one partition, as a file of readings is; got {partitions}")

@@ -45,7 +45,7 @@ def simulate(
     ] = "",
     to: Annotated[
         str,
-        typer.Option(help="stdout, a file, http://host:port, mqtt://host[/topic], or kafka://host:port[?prefix=…]."),
+        typer.Option(help="stdout, a file, http://host:port, mqtt://host/topic, or kafka://host:port?prefix=…."),
     ] = "stdout",
     truth: Annotated[Path | None, typer.Option(help="File for what really happened, JSON lines.")] = None,
     calls: Annotated[Path | None, typer.Option(help="File for citizens' calls, JSON lines.")] = None,

@@ -75,7 +75,6 @@ def test_describe_tells_the_story_without_readings() -> None:
     ("arguments", "code", "said"),
     [
         (["--scenario", "sunshine"], 1, "sunshine:1:1: file: must be a file, or one of calm_day, cloudburst, gas_leak"),
-        (["--to", "kafka://localhost:9092"], 1, "comes with the Kafka runtime"),
         (["--fault", "explode: {chance: 1}"], 1, "must be one of drop_out"),
         (["--city", "/no/such/city"], 1, "must be a city"),
         (["--rate", "fast"], 2, "--rate"),
