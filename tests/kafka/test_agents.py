@@ -55,8 +55,7 @@ def test_casework_goes_on_with_an_app_made_anew(broker: Broker, database: Databa
         async def lived() -> None:
             async with running(city) as (worker, task):
                 for number in range(1, 3):
-                    worker.agents.rebuild()
-                    await until(lambda: not owned(worker), "it ends")
+                    await until(lambda: not owned(worker) or worker.agents.rebuild(), "it ends")
                     await until(lambda: owned(worker), "it begins anew")
                     reading = city.reading(f"DL-{number}", "drain.level", 120)
                     await asyncio.to_thread(city.feed, [reading])
@@ -75,8 +74,7 @@ def test_an_app_that_fails_again_and_again_ends_the_process(broker: Broker, data
             async with running(city) as (worker, task):
                 for _ in range(REBUILDS + 1):
                     await until(lambda: task.done() or owned(worker), "it began")
-                    worker.agents.rebuild()
-                    await until(lambda: task.done() or not owned(worker), "it ends")
+                    await until(lambda: task.done() or not owned(worker) or worker.agents.rebuild(), "it ends")
                 await asyncio.wait([task], timeout=PATIENCE_S)
                 with pytest.raises(AgentsFailed) as failed:
                     task.result()
