@@ -6,10 +6,11 @@ All methods are called from worker threads unless they say otherwise; none may b
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
+
+from engine.clock import wall_clock_ms
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
@@ -209,11 +210,6 @@ class Settings:
     session_ttl_s: float = 12 * 3600.0
     streams_limit: int = 256
     intake_limit_bytes: int = 64 << 20
-
-
-def wall_clock_ms() -> int:
-    """Return the machine's time in ms since 1970 UTC."""
-    return time.time_ns() // 1_000_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from importlib.metadata import version
@@ -15,6 +14,7 @@ import typer
 from engine.casework.backup import back_up
 from engine.casework.backup import restore as restore_into
 from engine.casework.store import Store
+from engine.clock import wall_clock_ms
 from engine.commands.run import told
 from engine.runtime.config import load
 from engine.runtime.errors import Unusable
@@ -38,7 +38,7 @@ def backup(
     Example: tongguan backup --to /backup/cases-2025-10-09.tongguan --database postgresql+psycopg://tongguan@db/tongguan
     """
     with told(), _store(data, database) as store:
-        end = back_up(store, to, program=version("tongguan"), now_ms=_now_ms())
+        end = back_up(store, to, program=version("tongguan"), now_ms=wall_clock_ms())
     typer.echo(f"{to}: {end.rows} rows, sha256 {end.sha256}")
 
 
@@ -58,7 +58,7 @@ def restore(
     """
     with told(), _store(data, database, fresh=True) as store:
         first = 0 if store.engine.dialect.name == "postgresql" else 1
-        end = restore_into(store, file, now_ms=_now_ms(), new_log=first if new_log else None)
+        end = restore_into(store, file, now_ms=wall_clock_ms(), new_log=first if new_log else None)
     typer.echo(f"{store.name}: {end.rows} rows restored")
 
 
@@ -86,7 +86,3 @@ def _store(data: str | None, database: str | None, *, fresh: bool = False) -> It
     finally:
         if lock is not None:
             lock.release()
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

@@ -24,7 +24,8 @@ from engine.casework.service import Casework
 from engine.casework.service import Settings as CaseSettings
 from engine.casework.store import Store, check_schema
 from engine.casework.tokens import list_tokens
-from engine.commands.cluster_services import ClusterHealth, DatabaseRelay, KafkaIntake, wall_clock_ms
+from engine.clock import wall_clock_ms
+from engine.commands.cluster_services import ClusterHealth, DatabaseRelay, KafkaIntake
 from engine.commands.counting import CaseGauges, Figures, gauge
 from engine.commands.in_force import LayersInForce, RunningPlan, SensorsInForce
 from engine.runtime.config import Config, size_bytes

@@ -15,6 +15,7 @@ from engine.api.services import Judged, Overloaded, Status, StreamEvent, Unavail
 from engine.casework.errors import StoreAway
 from engine.casework.log_schema import checkpoint_head, log_identity
 from engine.casework.service import Casework
+from engine.clock import wall_clock_ms
 from engine.commands.in_force import RunningPlan
 from engine.commands.services import event_of
 from engine.runtime import errors
@@ -25,17 +26,13 @@ from engine.runtime.kafka.homes import Homes
 from engine.runtime.kafka.intake import Intake
 from engine.runtime.kafka.places import place
 from engine.runtime.kafka.refusals import partitions_added
+from engine.runtime.listeners import Listeners
 from engine.runtime.log import Stream
 
 POLL_S = 0.25
 LOOK_S = 1.0
 BEHIND_S = 15.0
 _log = logging.getLogger(__name__)
-
-
-def wall_clock_ms() -> int:
-    """Return the machine's time in ms since 1970 UTC."""
-    return time.time_ns() // 1_000_000
 
 
 class KafkaIntake:
@@ -89,9 +86,7 @@ class DatabaseRelay:
 
     def __init__(self, casework: Casework) -> None:
         self._casework = casework
-        self._lock = threading.Lock()
-        self._listeners: dict[int, Callable[[], None]] = {}
-        self._next = 0
+        self._listeners = Listeners()
         self._first, self._last = casework.positions()
 
     def run(self, stopping: threading.Event) -> None:
@@ -103,7 +98,7 @@ class DatabaseRelay:
                 continue
             if last != self._last:
                 self._last = last
-                self._tell()
+                self._listeners.tell()
 
     def read(self, after: int, limit: int) -> list[StreamEvent]:
         """Return published events after a position."""
@@ -124,22 +119,7 @@ class DatabaseRelay:
 
     def subscribe(self, wake: Callable[[], None]) -> Callable[[], None]:
         """Call `wake` when there are new positions."""
-        with self._lock:
-            self._next += 1
-            number = self._next
-            self._listeners[number] = wake
-
-        def end() -> None:
-            with self._lock:
-                self._listeners.pop(number, None)
-
-        return end
-
-    def _tell(self) -> None:
-        with self._lock:
-            listeners = list(self._listeners.values())
-        for listener in listeners:
-            listener()
+        return self._listeners.subscribe(wake)
 
 
 @dataclass(frozen=True, slots=True)

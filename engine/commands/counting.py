@@ -13,11 +13,12 @@ from prometheus_client.registry import Collector
 from engine.api.metrics import Metrics
 from engine.casework.errors import StoreAway
 from engine.casework.service import AlertRecord, Applied, Casework
+from engine.clock import wall_clock_ms
 from engine.detect.batch import RecordBatch
 from engine.detect.changes import Change
 from engine.detect.last_values import LastValue
 from engine.detect.output import Output
-from engine.runtime.embedded import Embedded, wall_clock_ms
+from engine.runtime.embedded import Embedded
 
 
 class Counted:

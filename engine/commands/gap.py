@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
 from contextlib import closing
 from pathlib import Path
 from typing import Annotated
@@ -14,6 +13,7 @@ import typer
 
 from engine.casework.audit import note
 from engine.casework.store import Store, check_schema, upgrade
+from engine.clock import wall_clock_ms
 from engine.commands.run import told
 from engine.runtime.config import Config, load
 from engine.runtime.errors import Unusable
@@ -51,7 +51,7 @@ def accept(
     """
     if not actor.strip() or not reason.strip():
         raise typer.BadParameter("--as and --reason must say something")
-    gap = Gap(stream, partition, first, last, reason, actor, time.time_ns() // 1_000_000)
+    gap = Gap(stream, partition, first, last, reason, actor, wall_clock_ms())
     with told():
         config = load(None, os.environ, {"data": data, "database": database, "broker": broker})
         if config.database and data is None:

@@ -14,9 +14,9 @@ from typing import Annotated, Any, BinaryIO
 import orjson
 import typer
 
+from engine.clock import wall_clock_ms
 from engine.commands.run import told
 from engine.runtime.config import Config, load
-from engine.runtime.embedded import wall_clock_ms
 from engine.runtime.errors import Unusable
 from engine.runtime.export import lines_of, reading_line
 from engine.runtime.journal import Journal

@@ -19,6 +19,7 @@ from sqlalchemy import select
 
 from engine.casework import schema
 from engine.casework.store import Store, check_schema
+from engine.clock import wall_clock_ms
 from engine.commands.city_files import read_city
 from engine.commands.run import told
 from engine.detect.offline import FilesRefused
@@ -29,7 +30,6 @@ from engine.runtime.kafka.client import Connection
 from engine.runtime.kafka.plans import DatabasePlans, PlanWriter, name_plan, plan_in_force
 from engine.runtime.kafka.sending import Sender
 from engine.runtime.kafka.topics import Topics
-from engine.runtime.kafka.worker import wall_clock_ms
 from rules.canonical import kind_data
 from rules.plan import Plan
 

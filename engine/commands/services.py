@@ -10,6 +10,7 @@ import msgspec
 from engine.api.metrics import Metrics
 from engine.api.services import Judged, Overloaded, Rejected, Services, Settings, Status, StreamEvent, Unavailable
 from engine.casework.outbox import OutboxRow, positions
+from engine.clock import wall_clock_ms
 from engine.commands.city_files import CityFiles
 from engine.commands.city_services import CityLayers, CitySensors, rules_of
 from engine.commands.counting import Counted
@@ -19,7 +20,7 @@ from engine.detect.decode.frames import split
 from engine.detect.decode.reasons import Refusal
 from engine.detect.decode.vocabulary import Vocabulary
 from engine.runtime import errors
-from engine.runtime.embedded import Embedded, wall_clock_ms
+from engine.runtime.embedded import Embedded
 from engine.runtime.gaps import banner
 from engine.runtime.readings import frames_that_fit
 from rules.plan import Plan

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
@@ -22,6 +21,7 @@ from engine.casework.replay import verify as rerun_and_compare
 from engine.casework.service import AlertRecord, Settings
 from engine.casework.store import Store, check_schema, upgrade
 from engine.casework.tokens import TokenView, create_token, list_tokens, revoke_token
+from engine.clock import wall_clock_ms
 from engine.runtime.caseworking import alert_records
 from engine.runtime.config import duration_ms, load
 from engine.runtime.errors import RuntimeFault
@@ -58,7 +58,7 @@ def create(
         typer.echo(f"{out}: there is one already")
         return
     with _store(data, database) as store, _written(out) as write:
-        now = _now_ms()
+        now = wall_clock_ms()
         until = now + _duration(expires) if expires else None
         write(create_token(store, name=name, role=role, area=area, department=department, expires_t=until, now_ms=now))
 
@@ -105,7 +105,7 @@ def revoke(
     Example: tongguan token revoke 3
     """
     with _store(data, database) as store:
-        if not revoke_token(store, number, now_ms=_now_ms()):
+        if not revoke_token(store, number, now_ms=wall_clock_ms()):
             typer.echo(f"tongguan: no good token has number {number}", err=True)
             raise typer.Exit(1)
     typer.echo(f"token {number} is revoked")
@@ -149,7 +149,7 @@ def _alerts(log: Journal) -> Iterator[AlertRecord]:
 def _journal(path: Path) -> Iterator[Journal]:
     if not path.exists():
         raise FileNotFoundError(2, "no journal here; give the engine's --data", str(path))
-    log = Journal(path, clock=_now_ms)
+    log = Journal(path, clock=wall_clock_ms)
     try:
         yield log
     finally:
@@ -220,10 +220,6 @@ def _duration(text: str) -> int:
         raise typer.Exit(2) from None
 
 
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
 def _date(t_ms: int) -> str:
     return datetime.fromtimestamp(t_ms / 1000, UTC).astimezone().strftime("%Y-%m-%d %H:%M")
 
@@ -232,5 +228,5 @@ def _state(row: TokenView) -> str:
     if row.revoked_t is not None:
         return f"revoked {_date(row.revoked_t)}"
     if row.expires_t is not None:
-        return f"{'expired' if row.expires_t <= _now_ms() else 'good until'} {_date(row.expires_t)}"
+        return f"{'expired' if row.expires_t <= wall_clock_ms() else 'good until'} {_date(row.expires_t)}"
     return "good"

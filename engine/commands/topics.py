@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
@@ -16,6 +15,7 @@ from sqlalchemy import select
 
 from engine.casework.log_schema import log_identity
 from engine.casework.store import Store, check_schema
+from engine.clock import wall_clock_ms
 from engine.commands.city_files import read_city
 from engine.commands.run import told
 from engine.runtime.config import Config, load
@@ -84,7 +84,7 @@ def _agree(config: Config, *, note: bool) -> None:
             stream = log_identity.c.stream == Stream.READINGS.value
             known = db.execute(select(log_identity.c.partitions).where(stream)).scalar()
         if known is None and note:
-            Checkpoints(store, "topics create", lambda: time.time_ns() // 1_000_000).agree(config.partitions, None)
+            Checkpoints(store, "topics create", wall_clock_ms).agree(config.partitions, None)
     if known not in (None, config.partitions):
         name = Topics(config.topic_prefix).readings
         raise Refused(

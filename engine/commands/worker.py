@@ -23,11 +23,12 @@ from engine.api.routes.state import health_app
 from engine.api.server import Listener, bind
 from engine.api.services import Settings, Status
 from engine.casework.errors import CaseworkFault
+from engine.clock import wall_clock_ms
 from engine.commands.counting import Counted, Figures, gauge
 from engine.commands.run import told
 from engine.runtime.config import Config, load, printed
 from engine.runtime.errors import RuntimeFault
-from engine.runtime.kafka.worker import Worker, WorkerStatus, wall_clock_ms
+from engine.runtime.kafka.worker import Worker, WorkerStatus
 
 AGAIN = 75
 LEAVE_S = 45.0

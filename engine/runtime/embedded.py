@@ -23,6 +23,7 @@ from sqlalchemy.exc import DBAPIError
 from engine.casework.plans import StoredPlans
 from engine.casework.service import AlertRecord, Applied, Casework, Settings
 from engine.casework.store import Store, upgrade
+from engine.clock import wall_clock_ms
 from engine.detect.batch import RecordBatch
 from engine.detect.last_values import LastValue
 from engine.detect.output import Output
@@ -95,11 +96,6 @@ class Progress:
     behind_s: float
     overloaded: bool
     faults: tuple[str, ...]
-
-
-def wall_clock_ms() -> int:
-    """Return the machine's time in ms since 1970 UTC."""
-    return time.time_ns() // 1_000_000
 
 
 class Embedded:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 
 from engine.casework.service import Casework, OutboxRow
 from engine.runtime.crashpoints import CrashPoint, crash_point
+from engine.runtime.listeners import Listeners
 from engine.runtime.log import Append, CursorMove, Entry, Log, Stream
 
 READER = "relay"
@@ -25,9 +26,7 @@ class Relay:
         self._log = log
         self._casework = casework
         self._work = threading.Event()
-        self._lock = threading.Lock()
-        self._listeners: dict[int, Callable[[], None]] = {}
-        self._next = 0
+        self._listeners = Listeners()
         self.position = log.cursor(READER, 0)
 
     def wake(self) -> None:
@@ -55,7 +54,7 @@ class Relay:
         self._log.commit([Append(Stream.CASES, 0, entries)], [move]).result()
         crash_point(CrashPoint.RELAY_PUBLISHED)
         self.position = rows[-1].position
-        self._tell()
+        self._listeners.tell()
         return True
 
     def idle(self) -> bool:
@@ -70,19 +69,4 @@ class Relay:
 
     def subscribe(self, listener: Callable[[], None]) -> Callable[[], None]:
         """Call `listener` (it returns at once) after each publication; return what ends that."""
-        with self._lock:
-            self._next += 1
-            number = self._next
-            self._listeners[number] = listener
-
-        def end() -> None:
-            with self._lock:
-                self._listeners.pop(number, None)
-
-        return end
-
-    def _tell(self) -> None:
-        with self._lock:
-            listeners = list(self._listeners.values())
-        for listener in listeners:
-            listener()
+        return self._listeners.subscribe(listener)

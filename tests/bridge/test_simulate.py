@@ -12,7 +12,8 @@ from engine.runtime.bridge.payloads import Message, Topic, pieces
 from engine.runtime.bridge.source import Source, broker_of
 from simulators.errors import SinkBusy, SinkError
 from simulators.mqtt_sink import MqttSink
-from tests.parts.mqtt import Mosquitto, free_port
+from tests.parts.mqtt import Mosquitto
+from tests.parts.ports import free_port
 
 LINES = [b'{"sensor":"S-%d","kind":"waste.fill","t":1,"v":1}' % n for n in range(2_345)]
 

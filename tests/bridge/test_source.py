@@ -17,7 +17,8 @@ import pytest
 from engine.runtime.bridge.source import Batch, Broker, Source, broker_of
 from engine.runtime.errors import Refused
 from tests.bridge.running import Publisher, Running, wait_until
-from tests.parts.mqtt import Mosquitto, free_port
+from tests.parts.mqtt import Mosquitto
+from tests.parts.ports import free_port
 
 BOTH = pytest.mark.parametrize("v5", [True, False], ids=["MQTT 5", "MQTT 3.1.1"])
 PATIENCE_S = 20.0

@@ -17,7 +17,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from tests.bridge.running import wait_until
-from tests.parts.mqtt import free_port
+from tests.parts.ports import free_port
 from tests.town import Town, open_town
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "alertmanager"

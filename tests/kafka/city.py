@@ -48,8 +48,9 @@ from rules.load import LIBRARY
 from rules.partition import home_partition
 from rules.plan import Plan
 from tests.kafka.worker_process import Finished, WorkerProcess
-from tests.parts.broker import Broker, free_ports
+from tests.parts.broker import Broker
 from tests.parts.nursery import Nursery
+from tests.parts.ports import free_ports
 from tests.parts.postgres import Database
 
 PATIENCE_S = 240.0

@@ -29,7 +29,8 @@ from engine.runtime.kafka.topics import Found, wanted
 from rules.load import LIBRARY, load_rules
 from rules.plan import Plan
 from tests.contract.command import tongguan
-from tests.parts.broker import DAY_MS, Broker, free_ports
+from tests.parts.broker import DAY_MS, Broker
+from tests.parts.ports import free_ports
 from tests.parts.postgres import Database
 
 real = [pytest.mark.needs("kafka"), pytest.mark.needs("postgres")]

@@ -13,7 +13,8 @@ from engine.runtime.errors import BrokerAway, BrokerRefused
 from engine.runtime.kafka.client import Connection
 from engine.runtime.kafka.topics import Mended, Wanted, describe, make, mend, wanted
 from tests.contract.command import tongguan
-from tests.parts.broker import DAY_MS, Broker, free_ports
+from tests.parts.broker import DAY_MS, Broker
+from tests.parts.ports import free_ports
 from tests.parts.postgres import Database
 
 pytestmark = pytest.mark.needs("kafka")

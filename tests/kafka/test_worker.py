@@ -10,7 +10,8 @@ import pytest
 from engine.runtime.kafka.webhooks import signature
 from tests.kafka.city import City, now_ms
 from tests.kafka.listener import Listening
-from tests.parts.broker import Broker, free_ports
+from tests.parts.broker import Broker
+from tests.parts.ports import free_ports
 from tests.parts.postgres import Database
 
 pytestmark = [pytest.mark.needs("kafka"), pytest.mark.needs("postgres"), pytest.mark.timeout(900)]

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.kafka.city import City
-from tests.parts.broker import Broker, free_ports
+from tests.parts.broker import Broker
+from tests.parts.ports import free_ports
 from tests.parts.postgres import Database
 from tests.parts.secure_broker import PASSWORD, USER, SecureBroker
 

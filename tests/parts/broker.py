@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ import pytest
 from engine.runtime.config import Config
 from engine.runtime.kafka.client import Connection
 from engine.runtime.kafka.topics import Topics, Wanted, make, wanted
+from tests.parts.ports import free_ports
 
 GIVEN = "TONGGUAN_TEST_KAFKA"
 SCRIPT = Path(__file__).parents[2] / "deploy/local/broker/broker"
@@ -32,18 +32,6 @@ DAY_MS = 86_400_000
 def found() -> bool:
     """Say whether there is a broker to test with, or what starts one."""
     return GIVEN in os.environ or (shutil.which("java") is not None and shutil.which("mvn") is not None)
-
-
-def free_ports(count: int) -> list[int]:
-    """Return ports of 127.0.0.1 that nobody listens on."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [int(one.getsockname()[1]) for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
 
 
 @dataclass

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.parts.ports import free_port
+
 SHIPPED = Path(__file__).parents[2] / "deploy/mosquitto/mosquitto.conf"
 PATIENCE_S = 20.0
 
@@ -60,13 +62,6 @@ class Mosquitto:
 def program() -> str | None:
     """Return where mosquitto is; not every user has it on his path."""
     return shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
-
-
-def free_port() -> int:
-    """Return a port of 127.0.0.1 that nobody listens on."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 @pytest.fixture

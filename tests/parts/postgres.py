@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ from sqlalchemy import create_engine, make_url, text
 
 from engine.casework.schema import metadata
 from engine.casework.store import Store, renumber, upgrade
+from tests.parts.ports import free_port
 
 GIVEN = "TONGGUAN_TEST_POSTGRES"
 SCRIPT = Path(__file__).parents[2] / "deploy/local/postgres"
@@ -31,13 +31,6 @@ def found() -> bool:
     """Say whether there is a PostgreSQL to test with."""
     programs = Path("/usr/lib/postgresql").glob("*/bin/initdb")
     return GIVEN in os.environ or shutil.which("initdb") is not None or any(programs)
-
-
-def free_port() -> int:
-    """Return a port of 127.0.0.1 that nobody listens on."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 @dataclass

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 from ruamel.yaml import YAML
 
-from tests.parts.mqtt import free_port
+from tests.parts.ports import free_port
 
 SHIPPED = Path(__file__).parents[2] / "deploy/prometheus/prometheus.yml"
 PATIENCE_S = 60.0

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from engine.runtime.kafka.client import Connection
-from tests.parts.broker import Broker, free_ports, started
+from tests.parts.broker import Broker, started
+from tests.parts.ports import free_ports
 
 USER, PASSWORD = "alice", "pass-of-alice-4711"
 STRANGER, STRANGERS_PASSWORD = "bob", "pass-of-bob-4712"

@@ -6,10 +6,10 @@ What is in it was acknowledged to the broker, so it is let go of only after the 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from engine.clock import wall_clock_ms
 from engine.runtime.bridge.payloads import Message
 from engine.runtime.errors import Corrupt, DiskFull, LogFailed, Overloaded
 from engine.runtime.journal import Journal
@@ -21,11 +21,6 @@ REFUSED = "mqtt.refused"
 READER = "forward"
 READ_BYTES = 2 << 20
 OVERHEAD_BYTES = 128
-
-
-def wall_clock_ms() -> int:
-    """Return the machine's time in ms since 1970 UTC."""
-    return time.time_ns() // 1_000_000
 
 
 class Spool:

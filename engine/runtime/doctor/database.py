@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from engine.casework.errors import BadStore, SchemaMismatch, StoreAway
 from engine.casework.log_schema import checkpoint_head, destination, log_identity
 from engine.casework.plans import StoredPlans
 from engine.casework.store import Store, check_schema
+from engine.clock import wall_clock_ms
 from engine.runtime.doctor.finding import Finding, fail, ok, warn
 from engine.runtime.kafka.plans import plan_in_force
 from engine.runtime.log import Stream
@@ -71,14 +71,14 @@ def _look(store: Store, known: Known) -> None:
         known.findings.append(fail("database", f"{store.name} is a file; workers share a PostgreSQL", mend))
         return
     with store.read() as db:
-        before = _now_ms()
+        before = wall_clock_ms()
         server = {name: db.execute(text(f"SHOW {name}")).scalar_one() for name in ("server_version_num", "fsync")}
         limits = {name: db.execute(text(f"SHOW {name}")).scalar_one() for name in TIMEOUTS}
         server["synchronous_commit"] = db.execute(text("SHOW synchronous_commit")).scalar_one()
         standby = db.execute(text("SELECT pg_is_in_recovery()")).scalar_one()
         spare = db.execute(text(_SPARE)).scalar_one()
         theirs = int(db.execute(text("SELECT 1000 * extract(epoch FROM clock_timestamp())")).scalar_one())
-        ours = (before + _now_ms()) // 2
+        ours = (before + wall_clock_ms()) // 2
     known.findings += _server(store, server, limits, standby, int(spare))
     known.findings.append(_clock(theirs - ours))
     try:
@@ -169,7 +169,3 @@ def _know(store: Store, known: Known) -> None:
 
 def _first_line(error: BaseException | None) -> str:
     return str(getattr(error, "orig", error)).strip().splitlines()[0] if error is not None else ""
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

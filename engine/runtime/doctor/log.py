@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 
 from aiokafka import TopicPartition
 
+from engine.clock import wall_clock_ms
 from engine.runtime.doctor.database import CLOCKS_APART_MS, CLOCKS_TOO_FAR_MS, Head
 from engine.runtime.doctor.finding import Finding, fail, ok, warn
 from engine.runtime.errors import RuntimeFault
@@ -34,7 +34,7 @@ async def look_at_log(
         last = 0 if player else await Asked(connection, readings.name).last_log_time()
     except RuntimeFault as fault:
         return [fail("log", str(fault), "start the brokers that have its partitions")]
-    now = time.time_ns() // 1_000_000
+    now = wall_clock_ms()
     bounds = {place.partition: (begins[place], ends[place]) for place in places}
     findings = _meet(bounds, heads)
     if last > now + CLOCKS_APART_MS:

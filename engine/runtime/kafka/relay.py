@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from engine.casework.log_schema import destination
 from engine.casework.outbox import OutboxRow
 from engine.casework.service import Casework
 from engine.casework.store import Store
+from engine.clock import wall_clock_ms
 from engine.runtime.crashpoints import CrashPoint, crash_point
 from engine.runtime.errors import RuntimeFault
 from engine.runtime.kafka.sending import Record, Sender
@@ -185,12 +185,12 @@ class Relay:
         if not progress.failed:
             _log.warning("%s: %s; trying again, others are not delayed", one.name, why)
         progress.failed = min(progress.failed + 1, 60)
-        progress.next_t = _now_ms() + int(pause * 1000)
+        progress.next_t = wall_clock_ms() + int(pause * 1000)
         progress.detail = why[:500]
 
     @staticmethod
     async def _until_due(progress: Progress) -> None:
-        left = (progress.next_t - _now_ms()) / 1000
+        left = (progress.next_t - wall_clock_ms()) / 1000
         if left > 0:
             await asyncio.sleep(min(left, LONGEST_PAUSE_S))
 
@@ -232,7 +232,3 @@ class Relay:
 
     async def _in_thread(self, work: Callable[[], _T]) -> _T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

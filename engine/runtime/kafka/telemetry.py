@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -21,6 +20,7 @@ from aiokafka import errors as kafka_errors
 
 from engine.casework.errors import StoreAway
 from engine.casework.store import Store
+from engine.clock import wall_clock_ms
 from engine.detect.detector import PlanSource
 from engine.runtime.errors import BrokerAway, LogFailed, OffLog, Refused, RuntimeFault, TryAgain
 from engine.runtime.kafka import refusals
@@ -75,7 +75,7 @@ class Telemetry(ConsumerRebalanceListener):  # type: ignore[misc]
         threads: int = 1,
         session_ms: int = SESSION_MS,
         headers: Headers = lambda _stream, _entry: (),
-        clock: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        clock: Callable[[], int] = wall_clock_ms,
         look_s: float = LOOK_S,
     ) -> None:
         self.limits = limits

@@ -22,6 +22,7 @@ from engine.casework.errors import StoreAway
 from engine.casework.plans import StoredPlans
 from engine.casework.service import AlertRecord, Applied, Casework, Settings
 from engine.casework.store import Store
+from engine.clock import wall_clock_ms
 from engine.runtime.config import Config, duration_ms, size_bytes
 from engine.runtime.crashpoints import CrashPoint, crash_point
 from engine.runtime.errors import ConfigFault, RuntimeFault, TryAgain
@@ -82,11 +83,6 @@ class WorkerStatus:
     relaying: bool
     destinations: dict[str, Told]
     rebuilt: int
-
-
-def wall_clock_ms() -> int:
-    """Return the machine's time in ms since 1970 UTC."""
-    return time.time_ns() // 1_000_000
 
 
 class Worker:
