@@ -46,7 +46,7 @@ stack-down:
 
 # long runs, not part of `make test`: 5,000 examples a property, 200 random kills, two million readings through faults
 soak: $(VENV)/dev.ok
-	$(BIN)/pytest tests/soak/faults.py
+	$(BIN)/pytest tests/soak/spread.py tests/soak/faults.py
 	TONGGUAN_EXAMPLES=5000 TONGGUAN_KILLS=200 $(BIN)/pytest -n 2 --dist loadfile tests/property tests/crash --timeout 0
 
 mutants: $(VENV)/dev.ok
