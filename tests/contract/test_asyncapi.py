@@ -76,6 +76,7 @@ def records(folder: Path) -> dict[str, list[bytes]]:
         town.read(BIN_EAST, "waste.fill", 1.0)
         with town.client("sensor") as client:
             client.post("/api/v1/readings", content=b'{"sensor":"x"}', headers={"content-type": "application/x-ndjson"})
+        town.engine.intake.tick(now_ms())  # marks follow ticks
         town.settle()
         journal = town.engine.journal
         return {stream: list(journal.read(stream, 0, 0, limit_bytes=8 << 20).values) for stream in Stream}
