@@ -109,8 +109,8 @@ def test_what_is_left_out_has_its_default(tmp_path: Path) -> None:
     [
         ("gas.methane", ("gas.methane",)),
         ("[gas.pressure, gas.methane, gas.methane]", ("gas.methane", "gas.pressure")),
-        ("gas.*", ("gas.methane", "gas.pressure")),
-        ("[waste.*, rain.minute]", ("rain.minute", "waste.fill", "waste.weight")),
+        ("drain.*", ("drain.level", "drain.pump")),
+        ("[waste.*, rain.minute]", ("rain.minute", "waste.collected", "waste.fill", "waste.weight")),
     ],
 )
 def test_reads_is_a_kind_a_list_or_a_whole_domain(tmp_path: Path, reads: str, kinds: tuple[str, ...]) -> None:
