@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 import msgspec
+import numba
 import numpy as np
 import numpy.typing as npt
 from numba import types
@@ -17,7 +18,7 @@ from engine.detect.episodes import Episodes
 from engine.detect.kernels import layout as at
 from engine.detect.kernels.compiled import NEVER, compiled
 from engine.detect.kernels.order import JUDGEMENT, SEEN
-from engine.detect.rows import F64, I32, I64, U8, rows_of
+from engine.detect.rows import F64, I32, U8, rows_of
 from engine.detect.rule_state import Matrix
 from geo import NO_PLACE
 from geo.grids import GridSet
@@ -26,7 +27,7 @@ EVERY_MS: Final = 60_000
 _encode = msgspec.json.Encoder().encode
 
 
-class LastValue(msgspec.Struct, frozen=True):
+class LastValue(msgspec.Struct, frozen=True, gc=False):
     """One record of `city.sensors`."""
 
     sensor: str
@@ -39,54 +40,58 @@ class LastValue(msgspec.Struct, frozen=True):
     level: str | None
 
 
+LAST: Final = np.dtype(
+    [
+        ("t", np.int64),
+        ("v", np.float64),
+        ("series", np.int32),
+        ("lon", np.int32),  # the sensor's place, 1e-7 degrees
+        ("lat", np.int32),
+        ("level", np.int8),  # a LevelName
+    ],
+    align=True,
+)
+"""A last value as a row of memory."""
+TOLD: Any = numba.from_dtype(LAST)[::1]
+
+
 @dataclass(frozen=True, slots=True)
 class LastValues:
-    """n last values in order of release; `grid` is a row of the plan's grids or -1, `level` a LevelName."""
+    """Last values in order of release, `rows` [n] of LAST."""
 
-    series: I32
-    t: I64
-    v: F64
-    lon_e7: I32
-    lat_e7: I32
-    grid: I32
-    level: npt.NDArray[np.int8]
+    rows: Table
     vocabulary: Vocabulary
     grids: GridSet | None
 
     def __len__(self) -> int:
-        return len(self.series)
+        return len(self.rows)
 
     def latest(self) -> LastValues:
         """Return the last value of each series only."""
         n = len(self)
-        series, back = np.unique(self.series[::-1], return_index=True)
+        series, back = np.unique(self.rows["series"][::-1], return_index=True)
         if len(series) == n:
             return self
-        last = np.sort(n - 1 - back)
-        return replace(
-            self,
-            series=self.series[last],
-            t=self.t[last],
-            v=self.v[last],
-            lon_e7=self.lon_e7[last],
-            lat_e7=self.lat_e7[last],
-            grid=self.grid[last],
-            level=self.level[last],
-        )
+        return replace(self, rows=rows_of(self.rows, np.sort(n - 1 - back)))
 
     def records(self) -> list[LastValue]:
         """Spell the values out."""
-        names, codes = self.vocabulary.names, None if self.grids is None else self.grids.code_of
-        placed = (self.lon_e7 != NO_PLACE).tolist()
-        lon, lat = (self.lon_e7 / 1e7).tolist(), (self.lat_e7 / 1e7).tolist()
-        columns = (self.series, self.t, self.v, self.grid, self.level)
+        names, grids = self.vocabulary.names, self._grids()
         return [
             LastValue(
-                *names(series), t, v, lon[i] if placed[i] else None, lat[i] if placed[i] else None,
-                None if codes is None else codes(grid), LEVEL_WORDS[level],
+                *names(series), t, v, None if lon == NO_PLACE else lon / 1e7, None if lon == NO_PLACE else lat / 1e7,
+                grid, LEVEL_WORDS[level],
             )
-            for i, (series, t, v, grid, level) in enumerate(zip(*(c.tolist() for c in columns), strict=True))
+            for (t, v, series, lon, lat, level), grid in zip(self.rows.tolist(), grids, strict=True)
         ]  # fmt: skip
+
+    def _grids(self) -> list[str | None]:
+        """Locate the places."""
+        grids = self.grids
+        if grids is None:
+            return [None] * len(self)
+        lon, lat = (np.ascontiguousarray(self.rows[name]) for name in ("lon", "lat"))
+        return [grids.code_of(row) for row in grids.locate(lon, lat).tolist()]
 
     def encode(self) -> list[tuple[bytes, bytes]]:
         """Return key `sensor|kind` and value of each record of `city.sensors`."""
@@ -118,6 +123,25 @@ def choose(rows: Table, chosen: U8, place: I32, kept: Matrix, kept_v: F64) -> No
             kept[s, 0] = one["t"]
 
 
+@compiled(types.void(SEEN, types.uint8[::1], types.int32[::1], types.int8[::1], TOLD))
+def gather(rows: Table, chosen: U8, place: I32, levels: npt.NDArray[np.int8], told: Table) -> None:
+    """Write the chosen rows in order of release; `levels` by series, none beyond its end."""
+    n = 0
+    for i in range(len(chosen)):
+        if not chosen[i]:
+            continue
+        one = rows[place[i]]
+        to = told[n]
+        s = one["series"]
+        to["t"] = one["t"]
+        to["v"] = one["v"]
+        to["series"] = s
+        to["lon"] = one["lon"]
+        to["lat"] = one["lat"]
+        to["level"] = levels[s] if s < len(levels) else 0
+        n += 1
+
+
 class Values:
     """Which readings were told last, and the last good reading of each series."""
 
@@ -146,20 +170,13 @@ class Values:
         chosen[changes[changes[:, at.O_PHASE] == at.READING, at.O_ROW]] = 1
         place = np.empty(len(rows), np.int32)
         choose(rows, chosen, place, self.kept, self.v)
-        of_rows = rows_of(rows, place[np.flatnonzero(chosen)])
         timed = np.unique(changes[changes[:, at.O_PHASE] == at.TIMER, at.O_SERIES])
         timed = timed[self.kept[timed, 1] != NEVER]
-        series = np.concatenate((of_rows["series"], timed)).astype(np.int32)
-        lon = np.concatenate((of_rows["lon"], self.kept[timed, 2])).astype(np.int32)
-        lat = np.concatenate((of_rows["lat"], self.kept[timed, 3])).astype(np.int32)
-        return LastValues(
-            series=series,
-            t=np.concatenate((of_rows["t"], self.kept[timed, 1])),
-            v=np.concatenate((of_rows["v"], self.v[timed])),
-            lon_e7=lon,
-            lat_e7=lat,
-            grid=np.full(len(series), -1, np.int32) if grids is None else grids.locate(lon, lat),
-            level=episodes.levels_of(series),
-            vocabulary=vocabulary,
-            grids=grids,
-        )
+        n = int(np.count_nonzero(chosen))
+        found = np.empty(n + len(timed), LAST)
+        gather(rows, chosen, place, episodes.level, found)
+        if len(timed):
+            rest = found[n:]
+            rest["series"], rest["v"], rest["level"] = timed, self.v[timed], episodes.levels_of(timed)
+            rest["t"], rest["lon"], rest["lat"] = self.kept[timed, 1], self.kept[timed, 2], self.kept[timed, 3]
+        return LastValues(found, vocabulary, grids)

@@ -34,4 +34,5 @@ def test_alerts_and_cases_are_those_of_one_detector(
 
     report = broken(broker, database, tmp_path, story, make, workers=workers)
     assert report.faults == {}, report.logs
-    assert (report.changes > 0, report.cases > 0, report.repeats) == (True, True, 0)
+    assert (report.changes > 0, report.cases > 0) == (True, True)
+    assert workers > 1 or report.repeats == 0  # whoever takes a partition over may say a change again
