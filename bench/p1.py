@@ -17,15 +17,13 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import baselines, readings
+from bench import baselines, measured, readings
 from bench.stages import Stages, watched
 from engine.detect.batch import read_lines
 from engine.detect.detector import Detector
-from engine.detect.offline import PlanFiles, Wanted, build_plan
+from engine.detect.offline import Wanted
 from engine.detect.output import Output
 
-RULES = Path("rules/library")
-MAX_DELAY_MS = 2_000
 BASELINE_READINGS = 300_000
 
 WHERE = {
@@ -66,10 +64,7 @@ def cpu_s() -> float:
 
 def detect(made: readings.Files) -> Run:
     """Read the file as `tongguan detect` does."""
-    built = build_plan(PlanFiles(RULES, made.registry, made.grids, made.zones, max_delay_ms=MAX_DELAY_MS))
-    if built.rule_faults:
-        raise SystemExit("\n".join(built.rule_faults))
-    detector = Detector(offline_plan=built.plan, marks=False)
+    detector = Detector(offline_plan=measured.plan(made), marks=False)
     gc.freeze()
     wanted = Wanted()
     run = Run(0.0, 0.0, 0, 0, 0, 0, 0, "")

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
-from bench import readings, town
+from bench import measured, readings, town
 from bench.p2.batches import Stream
 from bench.p2.job import methane_town, one_rule
 from bench.readings import CHUNK, SEED
-from engine.detect.offline import PlanFiles, build_plan
 from rules.plan import Plan
-
-SHIPPED = Path("rules/library")
-MAX_DELAY_MS = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +35,10 @@ def peers_job(name: str, title: str, count: int, *, records: int = 1_000, lz4: b
 
 
 def shipped(name: str, count: int) -> Case:
-    """The shipped rules with 20,000 grids, on the readings of P1."""
+    """The rules and readings of P1, with 20,000 grids."""
     made = readings.files(CHUNK, SEED)
-    built = build_plan(PlanFiles(SHIPPED, made.registry, made.grids, made.zones, max_delay_ms=MAX_DELAY_MS))
-    if built.rule_faults:
-        raise SystemExit("\n".join(built.rule_faults))
-    stream = Stream(town.build(SEED), count, SEED, built.plan.digest)
-    return Case(name, "the 13 shipped rules, 20,000 grids", stream, built.plan)
+    plan = measured.plan(made)
+    return Case(name, "the 13 rules of P1, 20,000 grids", Stream(town.build(SEED), count, SEED, plan.digest), plan)
 
 
 OTHERS: dict[str, Callable[[int], Case]] = {
