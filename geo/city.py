@@ -18,6 +18,7 @@ from geo.errors import Fault, FileRefused
 from geo.frame import LocalFrame
 from geo.grids import GridSet
 from geo.polygons import Polygons
+from geo.roads import RoadGraph
 from geo.terrain import Terrain
 from geo.zones import ZoneSet, load_zones
 
@@ -41,6 +42,7 @@ class Underpass(msgspec.Struct, frozen=True):
     runoff: float  # share of the rain that runs off, 0..1
     pump_m3_s: float
     sensors: tuple[str, ...]  # water.level, the first at the lowest point
+    pumps: tuple[str, ...] = ()  # drain.pump, one a pump; each takes an equal share of pump_m3_s
 
 
 class LowPoint(msgspec.Struct, frozen=True):
@@ -94,12 +96,25 @@ class GasSite(msgspec.Struct, frozen=True):
     lon: float
     lat: float
     grid: str
-    use: str  # regulator, valve_well, kitchen, basement
+    use: str  # regulator, valve_well, kitchen, basement; of `gas_spaces`: underground, outdoor
     volume_m3: float
     air_changes_h: float  # ventilation: volumes of air in an hour
     regulator: str  # id of the regulator that feeds it; its own for a regulator
     pressure_kpa: float  # nominal
-    sensors: tuple[str, ...]  # gas.methane of a room; gas.pressure and gas.methane of a regulator
+    sensors: tuple[str, ...]
+    """gas.methane of a room; gas.pressure and gas.methane of a regulator; a valve well may have gas.methane_well too;
+    gas.methane_underground and gas.methane_outdoor of those uses."""
+
+
+class MuckSite(msgspec.Struct, frozen=True):
+    """Where muck trucks 渣土车 load or tip: a building site (use "works") or a disposal site ("disposal")."""
+
+    id: str
+    name: str
+    lon: float
+    lat: float
+    grid: str
+    use: str
 
 
 class Sensor(msgspec.Struct, frozen=True):
@@ -134,6 +149,8 @@ class _Facts(msgspec.Struct, frozen=True):
     rain_gauges: tuple[RainGauge, ...]
     gas_sites: tuple[GasSite, ...]
     officers: tuple[str, ...]
+    gas_spaces: tuple[GasSite, ...] = ()
+    muck_sites: tuple[MuckSite, ...] = ()
 
 
 class City:
@@ -167,6 +184,9 @@ class City:
         self.drains: tuple[Drain, ...] = facts.drains
         self.rain_gauges: tuple[RainGauge, ...] = facts.rain_gauges
         self.gas_sites: tuple[GasSite, ...] = facts.gas_sites
+        self.gas_spaces: tuple[GasSite, ...] = facts.gas_spaces
+        """Beside the gas network: underground spaces 相邻地下空间 where its gas may collect, and the open air."""
+        self.muck_sites: tuple[MuckSite, ...] = facts.muck_sites
         self._officers = facts.officers
 
     def path(self, name: str) -> Path:
@@ -201,6 +221,11 @@ class City:
             dm = np.cumsum(np.cumsum(pack["step_dm"], axis=0, dtype=np.int32), axis=1, dtype=np.int32)
             west, south, cell = pack["place"].tolist()
         return Terrain((dm / 10).astype(np.float32), self.frame, west, south, cell)
+
+    @cached_property
+    def roads(self) -> RoadGraph:
+        """Its roads, from `roads.geojson`."""
+        return RoadGraph.load(self.path("roads.geojson"))
 
     @cached_property
     def zones(self) -> dict[str, ZoneSet]:

@@ -64,7 +64,7 @@ def load_polygons(
     finite, off the earth (with a hint if lon and lat look swapped), rings that do not close, self-intersections, and
     what `checks` finds.
     """
-    return parse_polygons(_read(path), str(path), declared, assume, checks)
+    return parse_polygons(read_bytes(path), str(path), declared, assume, checks)
 
 
 def parse_polygons(
@@ -88,10 +88,10 @@ def _nothing_collected() -> Iterator[None]:
 
 
 def _parse(data: bytes, file: str, declared: str | None, assume: str | None, checks: Checks | None) -> Layer:
-    report = _Report(file)
-    document = _document(data, report)
-    name = _declared(document, declared, assume, report)
-    features = list(_features(document, report))
+    report = FileReport(file)
+    document = document_of(data, report)
+    name = declared_crs(document, declared, assume, report)
+    features = list(features_of(document, report))
     polygons = _polygons(features, name, report)
     properties = [feature.get("properties") or {} for _, feature in features]
     ids = [feature.get("id") for _, feature in features]
@@ -101,7 +101,7 @@ def _parse(data: bytes, file: str, declared: str | None, assume: str | None, che
     return layer
 
 
-def _polygons(features: Sequence[tuple[str, Mapping[str, Any]]], name: str, report: _Report) -> Polygons:
+def _polygons(features: Sequence[tuple[str, Mapping[str, Any]]], name: str, report: FileReport) -> Polygons:
     """The polygons of all features that have no fault so far; what is not valid is reported."""
     shapes = []
     for where, feature in features:
@@ -152,7 +152,7 @@ def label(feature: tuple[str, Mapping[str, Any]]) -> str:
 
 
 @dataclass
-class _Report:
+class FileReport:
     file: str
     faults: list[Fault] = field(default_factory=list)
 
@@ -168,7 +168,7 @@ class _Report:
             raise FileRefused(self.faults)
 
 
-def _read(path: Path) -> bytes:
+def read_bytes(path: Path) -> bytes:
     try:
         with path.open("rb") as raw:
             stream = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw
@@ -177,7 +177,7 @@ def _read(path: Path) -> bytes:
         raise FileRefused([Fault(str(path), "", "the file must be readable", str(error))]) from error
 
 
-def _document(data: bytes, report: _Report) -> dict[str, Any]:
+def document_of(data: bytes, report: FileReport) -> dict[str, Any]:
     if len(data) > MAX_BYTES:
         report.add("", f"a file has at most {MAX_BYTES >> 20} MiB", "more")
     elif data.count(b"[") + data.count(b"{") > MAX_BRACKETS:
@@ -224,7 +224,7 @@ def _after_backslash(raw: npt.NDArray[np.uint8], at: npt.NDArray[np.intp]) -> np
     return escaped
 
 
-def _declared(document: Mapping[str, Any], declared: str | None, assume: str | None, report: _Report) -> str:
+def declared_crs(document: Mapping[str, Any], declared: str | None, assume: str | None, report: FileReport) -> str:
     member = document.get("crs")
     named = None if member is None else _crs_name(member)
     if member is not None and named is None:
@@ -249,7 +249,10 @@ def _crs_name(member: object) -> str | None:
     return _EPSG.get(last) or _OTHER_NAMES.get(last)
 
 
-def _features(document: Mapping[str, Any], report: _Report) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def features_of(
+    document: Mapping[str, Any], report: FileReport, shapes: Sequence[str] = ("Polygon", "MultiPolygon")
+) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Each feature of a document with its name in faults; a bare geometry must be one of `shapes`."""
     kind = document.get("type")
     if kind == "FeatureCollection":
         features = document.get("features")
@@ -263,13 +266,13 @@ def _features(document: Mapping[str, Any], report: _Report) -> Iterator[tuple[st
             yield from _feature(feature, f"features[{i}]", report)
     elif kind == "Feature":
         yield from _feature(document, "feature", report)
-    elif kind in ("Polygon", "MultiPolygon"):
+    elif kind in shapes:
         yield "geometry", {"geometry": document}
     else:
-        report.add("type", "must be FeatureCollection, Feature, Polygon or MultiPolygon", kind)
+        report.add("type", f"must be FeatureCollection, Feature, {' or '.join(shapes)}", kind)
 
 
-def _feature(feature: object, where: str, report: _Report) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _feature(feature: object, where: str, report: FileReport) -> Iterator[tuple[str, Mapping[str, Any]]]:
     if not isinstance(feature, dict) or feature.get("type") != "Feature":
         report.add(where, "must be a Feature", feature)
     elif not isinstance(feature.get("properties"), dict | None):
@@ -280,7 +283,7 @@ def _feature(feature: object, where: str, report: _Report) -> Iterator[tuple[str
         yield label((where, feature)), feature
 
 
-def _shape(geometry: object, where: str, report: _Report) -> list[list[npt.NDArray[np.float64]]]:
+def _shape(geometry: object, where: str, report: FileReport) -> list[list[npt.NDArray[np.float64]]]:
     """Parts → rings → float64[v, 2], closed; faults where anything else stands."""
     kind = geometry.get("type") if isinstance(geometry, dict) else None
     if not isinstance(geometry, dict) or kind not in ("Polygon", "MultiPolygon"):
@@ -302,23 +305,35 @@ def _shape(geometry: object, where: str, report: _Report) -> list[list[npt.NDArr
     return out
 
 
-def _ring(raw: object, where: str, report: _Report) -> npt.NDArray[np.float64] | None:
-    if not isinstance(raw, list) or len(raw) < 4:
-        report.add(where, "a ring has at least 4 positions, the last equal to the first", raw)
+def _ring(raw: object, where: str, report: FileReport) -> npt.NDArray[np.float64] | None:
+    ring = positions(raw, where, 4, report)
+    if ring is not None and (ring[0] != ring[-1]).any():
+        ends = f"{ring[0].tolist()} and {ring[-1].tolist()}"
+        report.add(where, "is not closed: the last position must equal the first", ends)
+        return None
+    return ring
+
+
+def positions(raw: object, where: str, least: int, report: FileReport) -> npt.NDArray[np.float64] | None:
+    """float64[n, 2] of a list of positions, `least` of them at least; None with a fault for anything else."""
+    if not isinstance(raw, list) or len(raw) < least:
+        what = (
+            "a ring has at least 4 positions, the last equal to the first"
+            if least == 4
+            else "a line has at least 2 positions"
+        )
+        report.add(where, what, raw)
         return None
     bad = next((i for i, position in enumerate(raw) if not _is_position(position)), None)
     if bad is not None:
         report.add(f"{where} position {bad}", "must be [lon, lat], two finite numbers", raw[bad])
         return None
-    ring = np.array([position[:2] for position in raw], np.float64)
-    if raw[0][:2] != raw[-1][:2]:
-        report.add(where, "is not closed: the last position must equal the first", f"{raw[0]} and {raw[-1]}")
-        return None
-    _check_on_earth(ring, where, report)
-    return ring
+    line = np.array([position[:2] for position in raw], np.float64)
+    _check_on_earth(line, where, report)
+    return line
 
 
-def _check_on_earth(ring: npt.NDArray[np.float64], where: str, report: _Report) -> None:
+def _check_on_earth(ring: npt.NDArray[np.float64], where: str, report: FileReport) -> None:
     lon, lat = np.abs(ring).max(axis=0)
     if lon > 180 or lat > 90:
         hint = "; are they swapped? lon comes first" if lon <= 90 and lat <= 180 else ""
@@ -333,12 +348,12 @@ def _is_position(position: object) -> bool:
 
 
 def _whole_numbers(
-    shapes: Sequence[list[list[npt.NDArray[np.float64]]]], name: str, wheres: Sequence[str], report: _Report
+    shapes: Sequence[list[list[npt.NDArray[np.float64]]]], name: str, wheres: Sequence[str], report: FileReport
 ) -> list[list[list[Ring]]]:
     """All rings turned to WGS-84 whole numbers at once, then opened and without repeated vertices."""
     rings = [ring for parts in shapes for part in parts for ring in part]
     joined = np.concatenate(rings) if rings else np.empty((0, 2))
-    _refuse_swapped(joined, report)
+    refuse_swapped(joined, report)
     x, y = crs.quantize(*crs.to_wgs84(joined[:, 0], joined[:, 1], name))
     pairs = iter(zip(x.tolist(), y.tolist(), strict=True))
     out = []
@@ -347,11 +362,11 @@ def _whole_numbers(
     return out
 
 
-def _open_part(where: str, rings: Sequence[Ring], report: _Report) -> list[Ring]:
+def _open_part(where: str, rings: Sequence[Ring], report: FileReport) -> list[Ring]:
     return [_open(f"{where} ring {r}", ring, report) for r, ring in enumerate(rings)]
 
 
-def _refuse_swapped(positions: npt.NDArray[np.float64], report: _Report) -> None:
+def refuse_swapped(positions: npt.NDArray[np.float64], report: FileReport) -> None:
     """A whole file between 3 and 54 east and 73 and 90 north is Arctic sea, or China with its coordinates swapped."""
     if len(positions) == 0:
         return
@@ -360,7 +375,7 @@ def _refuse_swapped(positions: npt.NDArray[np.float64], report: _Report) -> None
         report.add("", "lon comes first, then lat; are they swapped?", f"{positions[0].tolist()}")
 
 
-def _open(where: str, ring: Ring, report: _Report) -> Ring:
+def _open(where: str, ring: Ring, report: FileReport) -> Ring:
     vertices = [v for before, v in zip([ring[-1], *ring], ring, strict=False) if v != before]
     if vertices and vertices[0] == vertices[-1]:
         vertices.pop()

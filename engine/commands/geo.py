@@ -156,7 +156,7 @@ def _remarks(grids: GridSet) -> Iterator[str]:
 def city(
     out: Annotated[Path, typer.Option(help="Folder to write to; made if missing.")],
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same bytes.")] = 1,
-    sensors: Annotated[int, typer.Option(min=1, help="About how many rows the registry gets.")] = 5000,
+    sensors: Annotated[int, typer.Option(min=1, help="About how many rows the registry gets.")] = 6700,
 ) -> None:
     """Make the synthetic city from a seed: real names and codes, made-up ground, grids, sites and sensors.
 

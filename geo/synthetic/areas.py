@@ -8,19 +8,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import shapely
+from shapely.ops import substring
 
 from geo import E7, crs
 from geo.city import Underpass
 from geo.frame import LocalFrame
 from geo.grids import GridSet, feature_collection
 from geo.load import as_shapely
+from geo.roads import Edge, RoadGraph
 from geo.synthetic.ground import River
-from geo.synthetic.sites import Ground
+from geo.synthetic.sites import Ground, Sites
 
 Floats = npt.NDArray[np.float64]
 
 
-def zone_sets(rng: np.random.Generator, ground: Ground, underpasses: Sequence[Underpass]) -> dict[str, bytes]:
+def zone_sets(rng: np.random.Generator, ground: Ground, sites: Sites, graph: RoadGraph) -> dict[str, bytes]:
     """GeoJSON by the name of the set."""
     return {
         "school": _circles(rng, ground, 42, 220.0, "学校周边", "第{}小学周边"),
@@ -28,7 +30,9 @@ def zone_sets(rng: np.random.Generator, ground: Ground, underpasses: Sequence[Un
         "no_vending": _blocks(rng, ground.grids, 18, "严禁设摊区"),
         "fire_lane": _circles(rng, ground, 60, 45.0, "消防通道", "{}号消防通道"),
         "river_bank": _banks(ground, ground.rivers),
-        "underpasses": underpass_zones(ground.terrain.frame, underpasses),
+        "underpasses": underpass_zones(ground.terrain.frame, sites.underpasses),
+        "muck_corridors": _corridors(ground, sites, graph),
+        "sidewalks": _sidewalks(ground, graph),
     }
 
 
@@ -84,10 +88,49 @@ def _banks(ground: Ground, rivers: Sequence[River]) -> bytes:
     features = []
     for i, river in enumerate(rivers, start=1):
         strip = shapely.LineString(river.line[::2]).buffer(120.0, quad_segs=2).simplify(8.0)
-        rings = [np.array(r.coords)[:-1] for r in (strip.exterior, *strip.interiors)]
-        part = [_degrees(ground, *ring.T) for ring in rings]
-        features.append(_feature({"name": f"河道管理范围{i}", "use": "河道管理范围"}, [part]))
+        features.append(_feature({"name": f"河道管理范围{i}", "use": "河道管理范围"}, [_rings(ground, strip)]))
     return feature_collection(features)
+
+
+def _corridors(ground: Ground, sites: Sites, graph: RoadGraph) -> bytes:
+    """Permitted roads of muck trucks with 30 m to both sides, and the yards of the sites that they serve."""
+    frame = ground.terrain.frame
+    strips = [_line(ground, e).buffer(e.width_m / 2 + 30.0, quad_segs=2) for e in graph.edges if e.muck]
+    yards = [shapely.Point(*frame.to_metres(m.lon, m.lat)).buffer(130.0, quad_segs=3) for m in sites.muck_sites]
+    merged = shapely.union_all([*strips, *yards]).simplify(2.0)
+    properties = {"name": "建筑垃圾运输准许路线", "use": "渣土运输准许路线"}
+    return feature_collection([_feature(properties, [_rings(ground, part) for part in shapely.get_parts(merged)])])
+
+
+def _sidewalks(ground: Ground, graph: RoadGraph) -> bytes:
+    """Strips of 5 m on both sides of the larger streets of the core, a feature a stretch."""
+    features = []
+    for edge in graph.edges:
+        line = _line(ground, edge)
+        middle = line.interpolate(0.5, normalized=True)
+        if edge.kind not in ("main", "secondary") or line.length < 120 or np.hypot(middle.x, middle.y) > 2600:
+            continue
+        clear = substring(line, 25.0, line.length - 25.0)
+        half = edge.width_m / 2
+        parts = [[_degrees(ground, *_strip(clear, side * half, side * (half + 5.0)).T)] for side in (1, -1)]
+        features.append(_feature({"name": f"{edge.name}人行道", "use": "人行道"}, parts))
+    return feature_collection(features)
+
+
+def _strip(line: shapely.LineString, inner_m: float, outer_m: float) -> Floats:
+    """The ring between two lines beside a line that bends little."""
+    xy = np.array(line.coords)
+    heading = np.gradient(xy, axis=0)
+    normal = np.stack([-heading[:, 1], heading[:, 0]], axis=1) / np.hypot(heading[:, 0], heading[:, 1])[:, None]
+    return np.concatenate([xy + inner_m * normal, (xy + outer_m * normal)[::-1]])
+
+
+def _line(ground: Ground, edge: Edge) -> shapely.LineString:
+    return shapely.LineString(np.stack(ground.terrain.frame.to_metres(edge.path[:, 0], edge.path[:, 1]), axis=1))
+
+
+def _rings(ground: Ground, polygon: shapely.Polygon) -> list[list[list[float]]]:
+    return [_degrees(ground, *np.array(ring.coords)[:-1].T) for ring in (polygon.exterior, *polygon.interiors)]
 
 
 def _degrees(ground: Ground, x: Floats, y: Floats) -> list[list[float]]:

@@ -17,7 +17,7 @@ from geo.city import City
 from geo.frame import LocalFrame
 from geo.grids import GridSet
 from geo.polygons import Polygons
-from geo.synthetic import areas, communities, sensors, sites
+from geo.synthetic import areas, communities, roads, sensors, sites
 from geo.synthetic.communities import SEATS
 from geo.synthetic.ground import River, rivers, terrain
 from geo.synthetic.leaves import UNIT_M, Leaves, Wanted, divide
@@ -26,7 +26,7 @@ from geo.terrain import Terrain
 
 Floats = npt.NDArray[np.float64]
 KEY: Final = "shengzhou"
-SENSORS: Final = 5000
+SENSORS: Final = 6700
 _FACTS: Final = Path(__file__).parent / "shengzhou.json"
 _MIDDLE: Final = (120.83, 29.60)
 _OFFICES: Final = {
@@ -55,7 +55,7 @@ class _Divisions(msgspec.Struct, frozen=True):
 def build(seed: int, folder: Path, rows: int = SENSORS) -> City:
     """Write the city of this seed into a folder, made if missing, with about `rows` rows in its registry.
 
-    Files: city.json, grids.npz, terrain.npz, sensors.csv, zones/<set>.geojson.
+    Files: city.json, grids.npz, terrain.npz, sensors.csv, roads.geojson, zones/<set>.geojson.
     """
     folder.mkdir(parents=True, exist_ok=True)
     facts = msgspec.json.decode(_FACTS.read_bytes(), type=_Divisions)
@@ -67,11 +67,14 @@ def build(seed: int, folder: Path, rows: int = SENSORS) -> City:
     grids, officers = _grids(rng, leaves, facts)
     ground = sites.Ground(land, grids, courses, _built_up(rng))
     placed = sites.build(rng, ground)
+    graph = roads.roads(seed, ground, placed.underpasses, facts.streets)
+    sites.furnish(seed, ground, placed, roads.muck_sites(seed, ground, graph))
     _write_terrain(folder / "terrain.npz", land)
     _write_grids(folder / "grids.npz", grids)
     zones = folder / "zones"
     zones.mkdir(exist_ok=True)
-    for name, text in areas.zone_sets(rng, ground, placed.underpasses).items():
+    (folder / "roads.geojson").write_bytes(graph.geojson())
+    for name, text in areas.zone_sets(rng, ground, placed, graph).items():
         (zones / f"{name}.geojson").write_bytes(text)
     (folder / "city.json").write_bytes(_city_json(seed, facts, frame, grids, courses, officers, placed))
     city = City(folder)
@@ -200,6 +203,8 @@ def _city_json(
         "rain_gauges": placed.rain_gauges,
         "gas_sites": placed.gas_sites,
         "officers": officers,
+        "gas_spaces": placed.gas_spaces,
+        "muck_sites": placed.muck_sites,
     }
     return msgspec.json.format(msgspec.json.encode(content), indent=1)
 

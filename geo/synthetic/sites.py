@@ -8,9 +8,10 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+from msgspec.structs import replace
 
 from geo import crs
-from geo.city import Drain, GasSite, LowPoint, RainGauge, Underpass
+from geo.city import Drain, GasSite, LowPoint, MuckSite, RainGauge, Underpass
 from geo.grids import GridSet
 from geo.synthetic.communities import SEATS
 from geo.synthetic.ground import River
@@ -18,7 +19,7 @@ from geo.terrain import Terrain
 
 Floats = npt.NDArray[np.float64]
 
-_ROADS: Final = (
+ROADS: Final = (
     *("剡溪路", "艇湖路", "鹿鸣路", "官河路", "越音路", "江湾路", "领带路", "书圣路", "唐诗路", "金湾路", "双塔路"),
     *("兴剡路", "仙岩路", "东圃路", "西桥路", "南田路", "北港路", "城隍路", "丹桂路", "明心路", "安平路", "惠民路"),
     *("五合路", "罗柱路", "白云路", "剡兴路"),
@@ -46,6 +47,8 @@ class Sites:
     drains: list[Drain] = field(default_factory=list)
     rain_gauges: list[RainGauge] = field(default_factory=list)
     gas_sites: list[GasSite] = field(default_factory=list)
+    gas_spaces: list[GasSite] = field(default_factory=list)
+    muck_sites: list[MuckSite] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,53 @@ def build(rng: np.random.Generator, ground: Ground) -> Sites:
     sites.drains = _drains(rng, ground, 240)
     sites.gas_sites = _gas_sites(rng, ground, 24, 900)
     return sites
+
+
+def furnish(seed: int, ground: Ground, sites: Sites, muck_sites: list[MuckSite]) -> None:
+    """Add what draws from a generator of its own: pumps, wells' own gauges, underground spaces, the open air."""
+    rng = np.random.default_rng([seed, 0xF0C])
+    pumps = [tuple(f"PU-{u.id}-{i}" for i in (1, 2)) for u in sites.underpasses]
+    sites.underpasses = [replace(u, pumps=p) for u, p in zip(sites.underpasses, pumps, strict=True)]
+    wells = [site.id for site in sites.gas_sites if site.use == "valve_well"][:120]
+    sites.gas_sites = [
+        replace(site, sensors=(*site.sensors, f"GV-{site.id}")) if site.id in wells else site
+        for site in sites.gas_sites
+    ]
+    sites.gas_spaces = _gas_spaces(rng, ground, sites.gas_sites)
+    sites.muck_sites = muck_sites
+
+
+_SPACES: Final = ("污水井", "电力井", "通信井", "雨水井", "地下管廊口")
+
+
+def _gas_spaces(rng: np.random.Generator, ground: Ground, network: Sequence[GasSite]) -> list[GasSite]:
+    """Underground spaces within 30 m of the network's wells and rooms, and the air at regulators and along pipes."""
+    heads = [site for site in network if site.use == "regulator"]
+    rooms = [site for site in network if site.use != "regulator"]
+    chosen = [rooms[i] for i in rng.permutation(len(rooms))[:136].tolist()]
+    out: list[GasSite] = []
+    for i, host in enumerate([*chosen[:100], *heads, *chosen[100:]]):
+        outdoor = i >= 100
+        x, y = (float(v) for v in ground.terrain.frame.to_metres(host.lon, host.lat))
+        turn, away = rng.uniform(0.0, 2 * np.pi), rng.uniform(8.0, 30.0)
+        lon, lat, grid = ground.place(x + away * np.cos(turn), y + away * np.sin(turn))
+        number = f"GO{i - 99:03d}" if outdoor else f"GU{i + 1:03d}"
+        out.append(
+            GasSite(
+                id=number,
+                name=f"{host.name}{'室外' if outdoor else f'旁{_SPACES[int(rng.integers(len(_SPACES)))]}'}",
+                lon=lon,
+                lat=lat,
+                grid=grid,
+                use="outdoor" if outdoor else "underground",
+                volume_m3=0.0 if outdoor else _round(rng.uniform(3.0, 40.0)),
+                air_changes_h=0.0 if outdoor else _round(rng.uniform(0.1, 0.8), 2),
+                regulator=host.regulator,
+                pressure_kpa=host.pressure_kpa,
+                sensors=(f"GO-{number}" if outdoor else f"GU-{number}",),
+            )
+        )
+    return out
 
 
 def _underpass(rng: np.random.Generator, ground: Ground, i: int) -> Underpass:
@@ -125,7 +175,7 @@ def _rain_gauges(rng: np.random.Generator, ground: Ground) -> list[RainGauge]:
 
 def _low_points(rng: np.random.Generator, ground: Ground, count: int) -> list[LowPoint]:
     out: list[LowPoint] = []
-    crossings = [(a, b) for i, a in enumerate(_ROADS) for b in _ROADS[i + 1 :]]
+    crossings = [(a, b) for i, a in enumerate(ROADS) for b in ROADS[i + 1 :]]
     names = rng.permutation(len(crossings))
     for x, y in _built_up(rng, ground, count, apart_m=260.0, down_m=150.0):
         lon, lat, grid = ground.place(x, y)
@@ -191,7 +241,7 @@ def _drain(
     diameter = min(2.4, max(0.4, diameter))
     return Drain(
         id=f"DR{i + 1:03d}",
-        name=f"{rng.choice(_ROADS)}雨水管{i + 1:03d}号井",
+        name=f"{rng.choice(ROADS)}雨水管{i + 1:03d}号井",
         lon=lon,
         lat=lat,
         grid=grid,
@@ -221,7 +271,7 @@ def _gas_sites(rng: np.random.Generator, ground: Ground, regulators: int, rooms:
         lon, lat, grid = ground.place(x, y)
         number = f"GR{i:03d}"
         sensors = (f"GP-{number}", f"GM-{number}")
-        name = f"{rng.choice(_ROADS)}{i}号调压站"
+        name = f"{rng.choice(ROADS)}{i}号调压站"
         out.append(GasSite(number, name, lon, lat, grid, "regulator", 40.0, 6.0, number, 300.0, sensors))
     shares = np.array([use[1] for use in _GAS_USES])
     for i, (x, y) in enumerate(_built_up(rng, ground, rooms, apart_m=25.0, down_m=0.0), start=1):
@@ -232,7 +282,7 @@ def _gas_sites(rng: np.random.Generator, ground: Ground, regulators: int, rooms:
         out.append(
             GasSite(
                 id=number,
-                name=f"{_ROADS[i % len(_ROADS)]}{i // len(_ROADS) * 2 + int(rng.integers(1, 3))}号{_GAS_NAMES[use]}",
+                name=f"{ROADS[i % len(ROADS)]}{i // len(ROADS) * 2 + int(rng.integers(1, 3))}号{_GAS_NAMES[use]}",
                 lon=lon,
                 lat=lat,
                 grid=grid,

@@ -169,7 +169,7 @@ def test_city_writes_another_city_from_another_seed_and_it_tiles_as_well(tmp_pat
     folder = tmp_path / "city"
     code, out, _ = run("city", "--seed", "3", "--out", str(folder), "--sensors", "200")
     assert (code, "嵊州市 (seed 3)" in out) == (0, True)
-    names = {"city.json", "grids.geojson", "grids.npz", "sensors.csv", "terrain.npz", "zones"}
+    names = {"city.json", "grids.geojson", "grids.npz", "roads.geojson", "sensors.csv", "terrain.npz", "zones"}
     assert {p.name for p in folder.iterdir()} == names
     code, out, _ = run("check", str(folder / "grids.geojson"))
     assert (code, "in 304 communities: 0 overlaps, 0 gaps" in out) == (0, True)
