@@ -8,7 +8,8 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -115,7 +116,18 @@ def _kafka_sink(log: Connection, topic: Topic, settings: Config) -> Sink:
         registry = read_registry(settings)
     except FilesRefused as fault:
         raise Refused(str(fault)) from fault
-    return KafkaSink(log, Topics(settings.topic_prefix).readings, topic, registry)
+    return KafkaSink(log, Topics(settings.topic_prefix).readings, topic, registry, partial(_agreed, settings.database))
+
+
+def _agreed(database: str) -> int | None:
+    """Return how many partitions the workers' database agreed on, None where the settings name none. StoreAway."""
+    if not database:
+        return None
+    from engine.casework.store import Store
+    from engine.runtime.kafka.accepted import agreed
+
+    with closing(Store.connect(database)) as store, store.read() as db:
+        return agreed(db)
 
 
 @contextmanager

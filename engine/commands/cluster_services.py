@@ -13,14 +13,14 @@ from sqlalchemy import select
 
 from engine.api.services import Judged, Overloaded, Status, StreamEvent, Unavailable
 from engine.casework.errors import StoreAway
-from engine.casework.log_schema import checkpoint_head, log_identity
+from engine.casework.log_schema import checkpoint_head
 from engine.casework.service import Casework
 from engine.clock import wall_clock_ms
 from engine.commands.in_force import RunningPlan
 from engine.commands.services import event_of
 from engine.runtime import errors
-from engine.runtime.gaps import Gap, banner
-from engine.runtime.kafka.accepted import accepted
+from engine.runtime.gaps import Gap, banner, unread
+from engine.runtime.kafka.accepted import accepted, agreed
 from engine.runtime.kafka.bounds import Bounds, Offsets, Watching
 from engine.runtime.kafka.homes import Homes
 from engine.runtime.kafka.intake import Intake
@@ -186,8 +186,7 @@ class ClusterHealth:
         with self._casework.store.read() as db:
             heads = db.execute(select(*columns)).all()
             gaps = accepted(db)
-            partitions = db.execute(select(log_identity.c.partitions).where(log_identity.c.stream == Stream.READINGS))
-            known = partitions.scalar_one_or_none()
+            known = agreed(db)
         return Stored(
             at_s,
             self._casework.clock(),
@@ -264,6 +263,7 @@ def refusals(stored: Stored, bounds: Bounds) -> tuple[str, ...]:
     ]
     places.append(place(Stream.ALERTS, 0, stored.cursor + 1, bounds.alerts_first, bounds.alerts_end, stored.gaps))
     said = [one.refusal for one in places if one.refusal]
-    if stored.partitions is not None and len(bounds.end) > stored.partitions:
-        said.append(partitions_added(stored.partitions, stored.partitions).text)
+    if stored.partitions is not None:
+        added = unread(stored.gaps, Stream.READINGS, stored.partitions, len(bounds.end))
+        said += [partitions_added(number, stored.partitions).text for number in added]
     return tuple(said)

@@ -11,20 +11,18 @@ from typing import Annotated
 
 import typer
 from aiokafka import TopicPartition
-from sqlalchemy import select
 
-from engine.casework.log_schema import log_identity
 from engine.casework.store import Store, check_schema
 from engine.clock import wall_clock_ms
 from engine.commands.city_files import read_city
 from engine.commands.run import told
 from engine.runtime.config import Config, load
 from engine.runtime.errors import Refused
+from engine.runtime.kafka.accepted import agreed, readable
 from engine.runtime.kafka.checkpoints import Checkpoints
 from engine.runtime.kafka.client import Connection
 from engine.runtime.kafka.fetching import begin_offsets, end_offsets
 from engine.runtime.kafka.topics import Topics, describe, make, mend, wanted
-from engine.runtime.log import Stream
 from engine.runtime.retention import DAY_MS, rebuild_ms
 
 app = typer.Typer(help="The topics of a city on Kafka.", no_args_is_help=True)
@@ -81,11 +79,10 @@ def _agree(config: Config, *, note: bool) -> None:
     with closing(Store.connect(config.database)) as store:
         check_schema(store)
         with store.read() as db:
-            stream = log_identity.c.stream == Stream.READINGS.value
-            known = db.execute(select(log_identity.c.partitions).where(stream)).scalar()
+            known, right = agreed(db), readable(db, config.partitions)
         if known is None and note:
             Checkpoints(store, "topics create", wall_clock_ms).agree(config.partitions, None)
-    if known not in (None, config.partitions):
+    if not right:
         name = Topics(config.topic_prefix).readings
         raise Refused(
             f"{name}: the database knows a log of {known} partitions; got {config.partitions}. Sensors "

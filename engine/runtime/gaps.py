@@ -45,6 +45,12 @@ def covered(gaps: Iterable[Gap], stream: str, partition: int, first: int, last: 
     return True
 
 
+def unread(gaps: Iterable[Gap], stream: str, known: int, now: int) -> list[int]:
+    """Return the partitions of a stream beyond the `known` ones that nobody accepted, as a log that begins at 0."""
+    taken = {gap.partition for gap in gaps if gap.stream == stream and gap.last < gap.first == 0}
+    return [number for number in range(known, now) if number not in taken]
+
+
 def command(stream: str, partition: int, first: int, last: int, where: str) -> str:
     """Return the line that accepts a gap; `where` names the folder or the database."""
     place = f"--stream {stream} --partition {partition} --from {first} --to {last}"

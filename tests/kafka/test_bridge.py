@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import resource
 import signal
 from collections import Counter
@@ -12,8 +13,12 @@ from threading import Thread
 
 import orjson
 import pytest
+from aiokafka.admin import NewPartitions
 
+from engine.runtime.bridge.kafka_sink import KafkaSink
+from engine.runtime.bridge.payloads import Message, Topic
 from rules.partition import home_partition
+from rules.registry import Registry
 from tests.bridge.running import Publisher, Running, first_seen, marks_of, now_ms, wait_until
 from tests.kafka.city import City
 from tests.parts.broker import Broker
@@ -69,6 +74,21 @@ def settled(city: City, publisher: Publisher, bridge: Running) -> None:
     wait_until(lambda: publisher.acknowledged <= set(marks_of(stored(city))), "every reading in the log")
     for numbers in first_seen(marks_of(stored(city))).values():
         assert numbers == sorted(numbers)
+
+
+def test_partitions_that_were_added_are_no_sensors_home_where_the_workers_know_better(city: City) -> None:
+    async def story() -> None:
+        connection = city.broker.connection
+        async with connection.opened(connection.admin()) as admin:
+            await admin.create_partitions({city.topics.readings: NewPartitions(total_count=7)})
+        sink = KafkaSink(connection, city.topics.readings, Topic("city/{sensor}"), Registry(), lambda: 4)
+        texts = [orjson.dumps({"sensor": f"S-{n}", "kind": "waste.fill", "t": 1, "v": 1}) for n in range(40)]
+        await sink.send([Message(f"city/S-{n}", text) for n, text in enumerate(texts)])
+        await sink.close()
+
+    asyncio.run(story())
+    homes = {one["sensor"]: row.partition for row in city.records(city.topics.readings) for one in row.said}
+    assert homes == {f"S-{n}": home_partition(f"S-{n}", 4) for n in range(40)}
 
 
 def test_readings_of_a_frame_go_to_the_home_of_their_sensor_or_its_gateway(

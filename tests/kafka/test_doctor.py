@@ -24,6 +24,8 @@ from engine.runtime.doctor.examine import examine
 from engine.runtime.doctor.finding import Finding, State
 from engine.runtime.doctor.machine import _room, compiled_code
 from engine.runtime.embedded import Embedded
+from engine.runtime.gaps import Gap
+from engine.runtime.kafka.accepted import accept
 from engine.runtime.kafka.plans import name_plan
 from engine.runtime.kafka.topics import Found, wanted
 from rules.load import LIBRARY, load_rules
@@ -122,6 +124,9 @@ def test_partitions_are_as_the_database_and_the_settings_know_them(broker: Broke
     assert (check, state) == ("partitions", State.FAIL)
     assert "has 4 partitions, the database knows a log of 3: sensors have moved" in said
     assert mend.startswith("tongguan topics create --topic-prefix NEW. --partitions 3")
+    accept(database.store, Gap("city.readings", 3, 0, -1, "no sensor moved", "tester", now_ms()))
+    check, state, *_ = only(msgspec.structs.replace(config, partitions=7))
+    assert (check, state) == ("partitions", State.WARN), "it was accepted that one was added"
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from engine.runtime.kafka.accepted import accept
 from engine.runtime.kafka.means import Limits
 from engine.runtime.kafka.refusals import Refusal
 from engine.runtime.kafka.telemetry import Telemetry
-from engine.runtime.readings import plan_record
+from engine.runtime.readings import plan_record, tick_record
 from tests.kafka.flow import START, Flow, Plans, Record, expected, readings, town_plan, until
 from tests.parts.broker import Broker
 from tests.parts.postgres import Database
@@ -176,7 +176,7 @@ def test_a_log_that_ends_before_the_checkpoint_is_refused(flow: Flow) -> None:
     asyncio.run(story())
 
 
-def test_partitions_that_were_added_later_are_not_read_and_the_others_are(flow: Flow) -> None:
+def test_partitions_that_were_added_later_are_not_read_until_that_is_accepted_and_the_others_are(flow: Flow) -> None:
     plan, records = town_plan(), readings(27, 1_000)
 
     async def story() -> None:
@@ -193,6 +193,14 @@ def test_partitions_that_were_added_later_are_not_read_and_the_others_are(flow: 
             ends = await flow.ends()
             await until(lambda: {n: worker.positions.get(n) for n in ends} == ends, "the others go on")
             assert 2 not in worker.positions
+            assert "tongguan gap accept" in refusal.text
+            assert "--stream city.readings --partition 2 --from 0 --to -1" in refusal.text
+            await accepted(flow, refusal)
+            ends[2] = 1
+            await until(lambda: worker.positions == ends, "the added one too")
+            assert [status.refusal for status in worker.status()] == [None] * 3
+            await flow.write([(2, LATER, tick_record(LATER).value), (2, LATER, b"not json")])
+            await until(lambda: worker.positions[2] == 3, "what comes to it")
         assert await flow.changes() == expected(plan, records)
 
     asyncio.run(story())

@@ -10,6 +10,8 @@ import pytest
 
 from engine.casework.log_schema import log_identity
 from engine.runtime.errors import BrokerAway, BrokerRefused
+from engine.runtime.gaps import Gap
+from engine.runtime.kafka.accepted import accept
 from engine.runtime.kafka.client import Connection
 from engine.runtime.kafka.topics import Mended, Wanted, describe, make, mend, wanted
 from tests.contract.command import tongguan
@@ -112,4 +114,6 @@ def test_the_command_makes_lists_mends_and_notes_the_partitions(
     assert first in said("list", prefix=prefix)
     refused = said(*create, "4", prefix=f"{prefix}x.", code=1)
     assert "the database knows a log of 3 partitions; got 4" in refused
+    accept(database.store, Gap("city.readings", 3, 0, -1, "no sensor moved", "tester", 1))
+    assert "city.readings: made, partitions 4" in said(*create, "4", prefix=f"{prefix}y.")
     assert "not there" in said("list", prefix=f"{prefix}x.")

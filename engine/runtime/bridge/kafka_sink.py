@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
 
+from engine.casework.errors import StoreAway
 from engine.runtime.bridge.payloads import Message, Topic, array, frames, pieces
 from engine.runtime.bridge.sinks import Away, Sent
 from engine.runtime.errors import BrokerRefused, Refused, RuntimeFault
@@ -21,12 +23,22 @@ class KafkaSink:
     detect to reject.
     """
 
-    def __init__(self, connection: Connection, log_topic: str, topic: Topic, registry: Registry) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        log_topic: str,
+        topic: Topic,
+        registry: Registry,
+        agreed: Callable[[], int | None] = lambda: None,
+    ) -> None:
+        """`agreed` is how many partitions the log had when it was first met, if that is known: added ones are nobody's
+        home."""
         self._connection = connection
         self._log_topic = log_topic
         self._topic = topic
         self._registry = registry
         self._sender = Sender(connection, "tongguan-bridge")
+        self._agreed = agreed
         self._homes: Homes | None = None
 
     async def send(self, messages: Sequence[Message]) -> Sent:
@@ -41,7 +53,7 @@ class KafkaSink:
             if self._homes is None:
                 raise
             raise Away(str(fault)) from fault
-        except RuntimeFault as fault:
+        except (RuntimeFault, StoreAway) as fault:
             raise Away(str(fault)) from fault
         self._homes = homes
         return Sent(readings=sum(number for _, number in records))
@@ -52,7 +64,7 @@ class KafkaSink:
             raise BrokerRefused(
                 f"broker {self._connection.bootstrap}: no topic {self._log_topic}; `tongguan topics create` makes it"
             )
-        return found[self._log_topic].partitions
+        return await asyncio.to_thread(self._agreed) or found[self._log_topic].partitions
 
     def _records(self, messages: Sequence[Message], homes: Homes) -> Iterator[tuple[Record, int]]:
         """Yield records, each with its number of readings; those of one partition in the order of the messages."""

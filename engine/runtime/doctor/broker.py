@@ -7,10 +7,13 @@ from collections.abc import Mapping, Sequence
 from aiokafka import errors as kafka_errors
 
 from engine.runtime.config import Config
+from engine.runtime.doctor.database import Known
 from engine.runtime.doctor.finding import CREATE, Finding, fail, ok, warn
 from engine.runtime.errors import BrokerRefused, RuntimeFault
+from engine.runtime.gaps import unread
 from engine.runtime.kafka.client import Connection
 from engine.runtime.kafka.topics import TIME, Found, Topics, Wanted, describe, lacking, misfits
+from engine.runtime.log import Stream
 from engine.runtime.retention import DAY_MS
 
 FETCH = 1
@@ -54,11 +57,11 @@ def _away(connection: Connection, fault: RuntimeFault) -> Finding:
 
 
 async def look_at_topics(
-    connection: Connection, config: Config, asked: Sequence[Wanted], *, need_ms: int, noted: int | None
+    connection: Connection, config: Config, asked: Sequence[Wanted], known: Known, *, need_ms: int
 ) -> tuple[list[Finding], Mapping[str, Found]]:
     """Return what was found, and the topics.
 
-    `need_ms`: how far a rebuild of detect's state reaches back; `noted`: the partitions that the database knows.
+    `need_ms`: how far a rebuild of detect's state reaches back; `known`: to the database.
     """
     names = Topics(config.topic_prefix)
     try:
@@ -72,7 +75,7 @@ async def look_at_topics(
         else ok("topics", f"all {len(asked)} are there")
     ]
     if names.readings in found:
-        findings += _partitions(found[names.readings], config, noted)
+        findings += _partitions(found[names.readings], config, known)
         findings += _time(found[names.readings], config)
         findings.append(_retention(found[names.readings], need_ms))
     for topic in asked:
@@ -82,9 +85,9 @@ async def look_at_topics(
     return findings, found
 
 
-def _partitions(readings: Found, config: Config, noted: int | None) -> list[Finding]:
-    has = readings.partitions
-    if noted is not None and noted != has:
+def _partitions(readings: Found, config: Config, known: Known) -> list[Finding]:
+    has, noted = readings.partitions, known.partitions
+    if noted is not None and (has < noted or unread(known.gaps, Stream.READINGS, noted, has)):
         return [
             fail(
                 "partitions",

@@ -10,13 +10,14 @@ from typing import Any
 from sqlalchemy import select, text
 
 from engine.casework.errors import BadStore, SchemaMismatch, StoreAway
-from engine.casework.log_schema import checkpoint_head, destination, log_identity
+from engine.casework.log_schema import checkpoint_head, destination
 from engine.casework.plans import StoredPlans
 from engine.casework.store import Store, check_schema
 from engine.clock import wall_clock_ms
 from engine.runtime.doctor.finding import Finding, fail, ok, warn
+from engine.runtime.gaps import Gap
+from engine.runtime.kafka.accepted import accepted, agreed
 from engine.runtime.kafka.plans import plan_in_force
-from engine.runtime.log import Stream
 from engine.runtime.retention import rebuild_ms
 from rules.errors import PlanUnreadable
 
@@ -41,6 +42,7 @@ class Known:
 
     findings: list[Finding] = field(default_factory=list)
     partitions: int | None = None
+    gaps: tuple[Gap, ...] = ()
     need_ms: int | None = None
     heads: Mapping[int, Head] = field(default_factory=dict)
 
@@ -141,8 +143,8 @@ def _clock(ahead_ms: int) -> Finding:
 def _know(store: Store, known: Known) -> None:
     """Read what the database knows of the log."""
     with store.read() as db:
-        stream = log_identity.c.stream == Stream.READINGS.value
-        known.partitions = db.execute(select(log_identity.c.partitions).where(stream)).scalar()
+        known.partitions = agreed(db)
+        known.gaps = accepted(db)
         columns = (checkpoint_head.c.partition, checkpoint_head.c.position, checkpoint_head.c.written_t)
         known.heads = {row.partition: Head(row.position, row.written_t) for row in db.execute(select(*columns))}
         failing = db.execute(select(destination).where(destination.c.failed > 0)).all()

@@ -37,7 +37,7 @@ async def examine(config: Config, need_ms: Callable[[], int]) -> list[Finding]:
         if brokers:
             need = known.need_ms if known.need_ms is not None else await asyncio.to_thread(need_ms)
             asked = wanted(config, least_ms=need)
-            seen, topics = await look_at_topics(connection, config, asked, need_ms=need, noted=known.partitions)
+            seen, topics = await look_at_topics(connection, config, asked, known, need_ms=need)
             findings += seen
             readings = topics.get(Topics(config.topic_prefix).readings)
             if readings is not None:

@@ -126,8 +126,8 @@ class Checkpoints:
             values = {"partition": partition, "position": position, "number": number}
             db.execute(insert(attempt).values(**values, writer=self._writer, t=self._clock()))
 
-    def gaps(self, partition: int) -> tuple[Gap, ...]:
-        """Return the gaps that were accepted, in order of their acceptance."""
+    def gaps(self, partition: int | None = None) -> tuple[Gap, ...]:
+        """Return the gaps that were accepted, of one partition or of all, in order of their acceptance."""
         with self._store.read() as db:
             return accepted(db, _READINGS, partition)
 

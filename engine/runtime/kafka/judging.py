@@ -17,6 +17,7 @@ from typing import Any
 from engine.casework.errors import StoreAway
 from engine.detect.errors import PlanMissing
 from engine.runtime.errors import BrokerAway, Damaged, LogTimeMissing, RuntimeFault
+from engine.runtime.gaps import unread
 from engine.runtime.kafka import refusals
 from engine.runtime.kafka.means import Means
 from engine.runtime.kafka.partition import Partition, Step
@@ -25,6 +26,7 @@ from engine.runtime.kafka.records import RawFetch, pieces
 from engine.runtime.kafka.refusals import GAPS, Reason, Refusal
 from engine.runtime.kafka.restoring import look_at_bounds, restored, taster
 from engine.runtime.kafka.saving import Saving
+from engine.runtime.log import Stream
 
 GATHER_BYTES = 1 << 20
 PIECE_BYTES = 4 << 20
@@ -176,12 +178,12 @@ class Judging:
     async def _open(self) -> None:
         means, number = self._means, self.number
         known = await means.agreed()
-        if number >= known:
+        kept = await means.database(means.checkpoints.look, number)
+        if number in unread(kept.gaps, Stream.READINGS, known, number + 1):
             self._outer = refusals.partitions_added(number, known)
             self._log_refusal()
             await self._pause(means.limits.retry_s)
             return
-        kept = await means.database(means.checkpoints.look, number)
         self._producing = means.producing
         self.saving.begin(kept.head, self._producing)
         start, end = await means.bounds(number)
@@ -226,7 +228,7 @@ class Judging:
             else:
                 await self._pause(IDLE_S)
             if not self._again:
-                await self.saving.if_due(self.partition)
+                await self.saving.if_due(self.partition, behind=bool(self._queue))
             if self.partition.taster is not None and self.saving.head.position > self.partition.started_at:
                 self._dismiss_taster()
 

@@ -6,9 +6,11 @@ pass over it holds, says so in `refusal`, and takes up again when asked.
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import google_crc32c
 import numpy as np
@@ -27,7 +29,7 @@ from engine.runtime.gaps import Gap, covered
 from engine.runtime.kafka import refusals
 from engine.runtime.kafka.last import Coalesced
 from engine.runtime.kafka.poison import Bad, Taster
-from engine.runtime.kafka.refusals import GAPS, Refusal
+from engine.runtime.kafka.refusals import GAPS, Reason, Refusal
 from engine.runtime.log import Append, Stream
 from engine.runtime.outputs import appends_of
 
@@ -194,7 +196,7 @@ class Partition:
 
     def _judge(self, batch: RecordBatch, kept: RecordBatch, after: int) -> Step:
         """Step through the kept records of a batch up to a plan that is missing."""
-        began = time.perf_counter()
+        began, plan = time.perf_counter(), self.detector.plan
         output, bad = Output(), list[Bad]()
         again = int(np.searchsorted(kept.offset, self._said))
         behind = -1
@@ -214,6 +216,8 @@ class Partition:
                     break
         except PlanMissing:
             pass
+        if self.detector.plan is not None and self.detector.plan is not plan:
+            _keep(self.detector.plan.digest)
         seconds = time.perf_counter() - began
         self.worked_s += seconds
         if bad:
@@ -259,6 +263,8 @@ class Partition:
         if refusal is None or refusal.reason not in GAPS:
             return False
         here = [gap for gap in self._gaps if gap.partition == self.number and gap.covers(refusal.first)]
+        if refusal.reason is not Reason.RECREATED:  # a partition that was added is accepted as a log that began anew
+            here = [gap for gap in here if gap.last >= gap.first]
         if not here:
             return False
         self.position = here[-1].last + 1
@@ -276,6 +282,13 @@ class Partition:
         checkpoint = Checkpoint(self.position, self.detector.snapshot(), plan.digest, f"detect-{FORMAT}")
         self.worked_s = 0.0
         return Snapshot(checkpoint, self.log_time, self._last)
+
+
+@lru_cache(maxsize=1)
+def _keep(plan: str) -> None:  # noqa: ARG001
+    """Let the collector pass over what a plan brought, once a plan: it stays."""
+    gc.collect()
+    gc.freeze()
 
 
 def _put_aside(output: Output, batch: RecordBatch, bad: Iterable[Bad]) -> None:

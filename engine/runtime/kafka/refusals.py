@@ -124,13 +124,15 @@ def damaged(partition: int, first: int, last: int, what: str) -> Refusal:
 
 def partitions_added(partition: int, known: int) -> Refusal:
     """Refuse a partition that the log had not when it was first met: sensors would move between partitions."""
+    how = command(Stream.READINGS, partition, 0, -1, DATABASE)
     return Refusal(
         Reason.PARTITIONS_ADDED,
         partition,
         f"city.readings/{partition} 是后加的分区（原有 {known} 个）：设备会换分区，拒绝读取；"
-        f"请换 topic_prefix 用 `tongguan topics create` 另建主题 / "
+        f"请换 topic_prefix 用 `tongguan topics create` 另建主题；确认其中没有换来的设备，读取请执行 `{how}` / "
         f"was added later (the log had {known} partitions): sensors would move between partitions; it is not read. "
-        "Go on in topics made by `tongguan topics create` under another topic_prefix",
+        "Go on in topics made by `tongguan topics create` under another topic_prefix; or, where no sensor moved to it, "
+        f"to read it knowingly: `{how}`",
     )
 
 

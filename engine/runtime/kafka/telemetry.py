@@ -23,6 +23,7 @@ from engine.casework.store import Store
 from engine.clock import wall_clock_ms
 from engine.detect.detector import PlanSource
 from engine.runtime.errors import BrokerAway, LogFailed, OffLog, Refused, RuntimeFault, TryAgain
+from engine.runtime.gaps import unread
 from engine.runtime.kafka import refusals
 from engine.runtime.kafka.checkpoints import Checkpoints, Writer
 from engine.runtime.kafka.client import Connection
@@ -34,6 +35,7 @@ from engine.runtime.kafka.restoring import CalmPlans
 from engine.runtime.kafka.status import PartitionStatus, status_of
 from engine.runtime.kafka.topics import Topics, describe
 from engine.runtime.kafka.watchdog import Watchdog
+from engine.runtime.log import Stream
 
 LIMITS = Limits()
 QUEUE_BYTES = 64 << 20
@@ -94,7 +96,8 @@ class Telemetry(ConsumerRebalanceListener):  # type: ignore[misc]
         self._database = ThreadPoolExecutor(4, "checkpoints")
         self._judging: dict[int, Judging] = {}
         self._known: int | None = None
-        self._now = 0
+        self._counted = 0
+        self._unread: list[int] = []
         self._ends: dict[int, int] = {}
         self._queued = 0
         self._room = asyncio.Event()
@@ -167,7 +170,7 @@ class Telemetry(ConsumerRebalanceListener):  # type: ignore[misc]
     def status(self) -> list[PartitionStatus]:
         """Return how the partitions of ours are, and those that nobody may read; cheap."""
         known = self._known or 0
-        nobodys = [refusals.partitions_added(n, known) for n in range(known, self._now) if n not in self._judging]
+        nobodys = [refusals.partitions_added(n, known) for n in self._unread if n not in self._judging]
         return [
             *(status_of(judging, self._ends.get(n)) for n, judging in sorted(self._judging.items())),
             *(PartitionStatus(one.partition, refusal=one) for one in nobodys),
@@ -185,7 +188,7 @@ class Telemetry(ConsumerRebalanceListener):  # type: ignore[misc]
             heartbeat_ms=self._session_ms // 3,
         )
         consumer.subscribe([self._topics.readings], self)
-        self._consumer = consumer
+        self._consumer, self._counted = consumer, 0
         await consumer.start()
 
     async def _leave(self) -> None:
@@ -286,7 +289,7 @@ class Telemetry(ConsumerRebalanceListener):  # type: ignore[misc]
             try:
                 ends = await end_offsets(self._connection, map(self._tp, self._judging))
                 if looks % COUNT_LOOKS == 0:
-                    self._now = await self._partitions()
+                    await self._count()
             except (BrokerAway, TimeoutError) as error:
                 _log.warning("the log's ends cannot be read: %s", error)
                 continue
@@ -325,6 +328,21 @@ class Telemetry(ConsumerRebalanceListener):  # type: ignore[misc]
             now = await self._partitions()
             self._known = (await self.database(self.checkpoints.agree, now, None)).partitions
         return self._known
+
+    async def _count(self) -> None:
+        """Look whether partitions were added, and see that the group gives them to somebody.
+
+        A group whose leader came back under its name goes on with the shares of before, until the leader asks anew.
+        """
+        now, known = await self._partitions(), self._known
+        if known is None or now <= known:
+            return
+        if now != self._counted and self._consumer is not None:
+            self._consumer.subscribe([self._topics.readings], self)
+        self._counted = now
+        with suppress(StoreAway):
+            gaps = await self.database(self.checkpoints.gaps)
+            self._unread = unread(gaps, Stream.READINGS, known, now)
 
     async def _partitions(self) -> int:
         """Return how many partitions the log has now."""

@@ -61,7 +61,7 @@ def test_positions_that_the_log_has_are_no_fault() -> None:
         ({"heads": {0: 39}}, "--stream city.readings --partition 0 --from 39 --to 39"),
         ({"heads": {0: 61}}, "--stream city.readings --partition 0 --from 61 --to 39"),
         ({"cursor": 3}, "--stream city.alerts --partition 0 --from 4 --to 4"),
-        ({"partitions": 1}, "topics create"),
+        ({"partitions": 1}, "--stream city.readings --partition 1 --from 0 --to -1"),
     ],
     ids=["readings trimmed", "a topic made anew", "alerts trimmed", "partitions added"],
 )
@@ -76,3 +76,5 @@ def test_what_cannot_be_passed_over_is_told_with_the_command_that_goes_on(
 def test_an_accepted_gap_is_no_fault_any_more() -> None:
     gap = Gap("city.readings", 0, 39, 39, "lost", "李工", 0)
     assert refusals(stored(heads={0: 39}, gaps=(gap,)), BOUNDS) == ()
+    added = Gap("city.readings", 1, 0, -1, "no sensor moved", "李工", 0)
+    assert refusals(stored(partitions=1, gaps=(added,)), BOUNDS) == ()
