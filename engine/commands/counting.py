@@ -18,6 +18,7 @@ from engine.detect.batch import RecordBatch
 from engine.detect.changes import Change
 from engine.detect.last_values import LastValue
 from engine.detect.output import Output
+from engine.detect.rows import I64
 from engine.runtime.embedded import Embedded
 
 
@@ -40,10 +41,10 @@ class Counted:
         for (kind, _), n in counts.late.items():
             metrics.late_total.labels(kind).inc(n)
         changes = [item for item in output.items if isinstance(item, Change)]
-        for change in changes:
-            metrics.changes_total.labels(change.rule, change.change).inc()
+        for (rule, change), n in Counter((item.rule, item.change) for item in changes).items():
+            metrics.changes_total.labels(rule, change).inc(n)
         if changes and batch.log_time is not None:
-            self._observe_delay(batch, changes)
+            self._observe_delay(batch.offset, batch.log_time, changes)
         self.totals.update(
             readings=counts.readings.total(),
             late=counts.late.total(),
@@ -51,14 +52,15 @@ class Counted:
             changes=len(changes),
         )
 
-    def _observe_delay(self, batch: RecordBatch, changes: Sequence[Change]) -> None:
-        assert batch.log_time is not None
+    def _observe_delay(self, offset: I64, log_time: I64, changes: Sequence[Change]) -> None:
         now = wall_clock_ms()
-        for change in changes:
-            offset = change.evidence.last_offset
-            row = -1 if offset is None else int(np.searchsorted(batch.offset, offset))
-            if 0 <= row < len(batch) and batch.offset[row] == offset:
-                self._metrics.detect_delay_seconds.observe(max(0, now - int(batch.log_time[row])) / 1000)
+        found = [change.evidence.last_offset for change in changes]
+        last = np.fromiter((-1 if one is None else one for one in found), np.int64, len(found))
+        row = np.minimum(np.searchsorted(offset, last), len(offset) - 1)
+        delay_ms = np.maximum(0, now - log_time[row[offset[row] == last]])
+        observe = self._metrics.detect_delay_seconds.observe
+        for delay in (delay_ms / 1000).tolist():
+            observe(delay)
 
     def checkpointed(self, seconds: float, size_bytes: int) -> None:  # noqa: ARG002
         """Count one checkpoint."""

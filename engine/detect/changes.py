@@ -15,7 +15,7 @@ NO_KEY: Final = "-"
 Level: TypeAlias = Literal["blue", "yellow", "orange", "red"]
 
 
-class Evidence(msgspec.Struct, frozen=True):
+class Evidence(msgspec.Struct, frozen=True, gc=False):
     """The records behind a change; offsets are null without one. Offline: partition 0 and line numbers."""
 
     partition: int
@@ -56,7 +56,7 @@ class Change(msgspec.Struct, frozen=True, omit_defaults=True, dict=True):
         return key
 
 
-class Mark(msgspec.Struct, frozen=True):
+class Mark(msgspec.Struct, frozen=True, gc=False):
     """Every change due before the time `mark` has been told."""
 
     mark: int
@@ -64,7 +64,7 @@ class Mark(msgspec.Struct, frozen=True):
     plan: str
 
 
-class Still(msgspec.Struct, frozen=True):
+class Still(msgspec.Struct, frozen=True, gc=False):
     """The present value of an open episode. `key`, its change's, and `shadow`, its rule's, are not part of the JSON."""
 
     still: str

@@ -36,7 +36,7 @@ AFTER = 2
 COMMUNITY_DIGITS = 12
 
 
-class Episode(msgspec.Struct, frozen=True):
+class Episode(msgspec.Struct, frozen=True, gc=False):
     """An open episode: its id, the community code of its raise or "-", its level now, whether its rule is a shadow."""
 
     id: str

@@ -33,7 +33,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     Without registry, grids and zones the shipped city is used; without rules the shipped rules. `broker` is a list of
     host:port with commas, `database` a URL of SQLAlchemy (postgresql+psycopg://…), `name` that of this worker,
-    `webhooks` a file of destinations.
+    `webhooks` a file of destinations, `duty` one of who is on duty when.
     """
 
     data: str = "data"
@@ -72,8 +72,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     partitions: Annotated[int, msgspec.Meta(ge=1, le=1_024)] = 32
     replication: Annotated[int, msgspec.Meta(ge=1, le=9)] = 3
     single_node: bool = False
-    checkpoint_every: Duration = "5s"
+    checkpoint_every: Duration = "10s"
     webhooks: str = ""
+    duty: str = ""
     session_timeout: Duration = "10s"
     mqtt_user: str = ""
     mqtt_password: str = ""

@@ -11,10 +11,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from engine.detect.batch import PADDING_BYTES, RecordBatch
+from engine.detect.changes import Item
+from engine.detect.last_values import LastValue
 
 
 class Stream(StrEnum):
@@ -30,13 +33,13 @@ class Stream(StrEnum):
     LATE = "city.late"
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A record to append; `log_time` in ms, None for the log's own clock."""
+class Entry(msgspec.Struct, frozen=True, gc=False):
+    """A record to append; `log_time` in ms, None for the log's own clock. `item`: what the value spells, if at hand."""
 
     value: bytes
     key: str | None = None
     log_time: int | None = None
+    item: Item | LastValue | None = None
 
 
 @dataclass(frozen=True, slots=True)

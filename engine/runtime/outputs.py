@@ -23,9 +23,9 @@ def appends_of(output: Output, last: Sequence[LastValue], partition: int, log_ti
     shadow: list[Entry] = []
     for item in output.items:
         if isinstance(item, Mark):
-            alerts.append(Entry(encode(item), None, log_time))
+            alerts.append(Entry(encode(item), None, log_time, item))
         else:
-            (shadow if item.shadow else alerts).append(Entry(encode(item), item.key, log_time))
+            (shadow if item.shadow else alerts).append(Entry(encode(item), item.key, log_time, item))
     late = [_row(row, partition, log_time) for row in output.late]
     rejects = [_row(row, partition, log_time) for row in output.rejects]
     sensors = [Entry(msgspec.json.encode(last), None, log_time)] if last else []

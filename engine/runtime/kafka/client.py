@@ -113,7 +113,7 @@ class Connection:
             **self.common(client_id),
             acks="all",
             enable_idempotence=True,
-            compression_type="lz4",
+            compression_type="zstd",
             linger_ms=linger_ms,
             max_batch_size=batch_bytes,
             max_request_size=LARGEST_RECORD_BYTES,

@@ -26,7 +26,7 @@ from engine.runtime.errors import TryAgain
 from engine.runtime.gaps import Gap
 from engine.runtime.kafka.asking import Asked
 from engine.runtime.kafka.cursors import cursor_of, keep_cursor
-from engine.runtime.kafka.events import headers_of
+from engine.runtime.kafka.events import of_row
 from engine.runtime.kafka.places import Bookmark, Verdict, place
 from engine.runtime.kafka.sending import Record, Sender
 from engine.runtime.log import Stream
@@ -222,7 +222,7 @@ class Commands:
         _log.warning("%s/%d: offset %d goes to quarantine: %s: %s", self._topic, partition, offset, reason, detail)
         for number in range(RECORD_TRIES):
             try:
-                await self._sender.send([Record(self._quarantine, row, headers=headers_of(self._quarantine, row))])
+                await self._sender.send([Record(self._quarantine, row, headers=of_row(self._quarantine, row))])
                 return
             except TryAgain as fault:
                 self._tell_away(str(fault))

@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 import orjson
 
 from engine.casework.outbox import OutboxRow
+from engine.detect.changes import Change, Item, Mark, Still
+from engine.detect.last_values import LastValue
 from engine.runtime.log import Entry, Stream
 
 Header: TypeAlias = tuple[str, bytes]
@@ -56,16 +58,24 @@ def _same(source: str, kind: str) -> Headers:
     )
 
 
-def headers_of(topic: str, value: bytes) -> Headers:
-    """Return the headers of a record by its topic (with its prefix): any of ours but those of city.cases."""
-    stream = f"city.{topic.rpartition('city.')[2]}"
-    kind, name, t_ms = _named(stream, orjson.loads(value))
-    return event(f"/tongguan/{topic}", kind, name, t_ms)
+def of_row(topic: str, value: bytes) -> Headers:
+    """Return the headers of a row of the late store or the quarantine by its topic (with its prefix)."""
+    kind = "reading.late" if topic.endswith(Stream.LATE) else "reading.rejected"
+    said = orjson.loads(value)
+    where = (str(said.get(part, "-")) for part in ("topic", "partition", "offset", "index"))
+    return event(f"/tongguan/{topic}", kind, "/".join(where))
 
 
 def of_entries(prefix: str = "") -> Callable[[str, Entry], Headers]:
     """Return what gives the headers of detect's records by their stream: for telemetry's producer."""
-    return lambda stream, entry: headers_of(f"{prefix}{stream}", entry.value)
+
+    def headers(stream: str, entry: Entry) -> Headers:
+        topic = f"{prefix}{stream}"
+        if entry.item is None:
+            return of_row(topic, entry.value)
+        return event(f"/tongguan/{topic}", *_named(stream, entry.item))
+
+    return headers
 
 
 def of_cases(prefix: str = "") -> Callable[[OutboxRow], Headers]:
@@ -74,20 +84,18 @@ def of_cases(prefix: str = "") -> Callable[[OutboxRow], Headers]:
     return lambda row: event(source, "case.event", f"{row.case}:{row.seq}")
 
 
-def _named(stream: str, said: Any) -> tuple[str, str, int | None]:
-    """Return the type, the id and the time of a record of detect's."""
-    if stream in (Stream.ALERTS, Stream.SHADOW):
-        room = "alert" if stream == Stream.ALERTS else "shadow"
-        if "mark" in said:
-            return f"{room}.mark", f"mark:{said['partition']}:{said['mark']}", said["mark"]
-        if "still" in said:
-            return f"{room}.still", f"still:{said['still']}:{said['t']}", said["t"]
-        return f"{room}.{said['change']}", said["id"], said["t"]
-    if stream == Stream.SENSORS:
-        return "sensor.value", f"{said['sensor']}|{said['kind']}|{said['t']}", said["t"]
-    kind = "reading.late" if stream == Stream.LATE else "reading.rejected"
-    where = (str(said.get(part, "-")) for part in ("topic", "partition", "offset", "index"))
-    return kind, "/".join(where), None
+def _named(stream: str, item: Item | LastValue) -> tuple[str, str, int]:
+    """Return the type, the id and the time of what detect said."""
+    room = "alert" if stream == Stream.ALERTS else "shadow"
+    match item:
+        case Change():
+            return f"{room}.{item.change}", item.id, item.t
+        case LastValue():
+            return "sensor.value", f"{item.sensor}|{item.kind}|{item.t}", item.t
+        case Mark():
+            return f"{room}.mark", f"mark:{item.partition}:{item.mark}", item.mark
+        case Still():
+            return f"{room}.still", f"still:{item.still}:{item.t}", item.t
 
 
 def _rfc3339(t_ms: int) -> str:

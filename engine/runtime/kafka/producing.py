@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -24,6 +25,7 @@ from engine.runtime.log import Append, Entry, Stream
 
 QUEUE_BYTES = 32 << 20
 RETRY_S = 0.2
+_encode = msgspec.json.Encoder().encode
 _log = logging.getLogger(__name__)
 
 Header = tuple[str, bytes]
@@ -32,20 +34,30 @@ Headers = Callable[[str, Entry], Sequence[Header]]
 
 @dataclass(slots=True, eq=False)
 class _Said:
-    """Appends said together, and who waits until the last of their records is in the log."""
+    """How many runs of records that were said together are not in the log yet, and who waits for that."""
 
     left: int
     done: asyncio.Future[None]
 
 
+@dataclass(slots=True, eq=False)
+class _Run:
+    """Records for one stream and partition that were said together; those before `at` are with the client."""
+
+    entries: Sequence[Entry]
+    size: int
+    said: _Said
+    at: int = 0
+
+
 @dataclass(slots=True)
 class _Lane:
-    """Records of one stream and partition that wait, and the task that sends them."""
+    """Runs for one stream and partition that wait, and the task that sends them."""
 
     topic: str
     stream: str
     partition: int
-    waiting: deque[tuple[Entry, _Said]] = field(default_factory=deque)
+    waiting: deque[_Run] = field(default_factory=deque)
     some: asyncio.Event = field(default_factory=asyncio.Event)
     task: asyncio.Task[None] | None = None
 
@@ -112,11 +124,10 @@ class Producing:
             said.done.cancel()
             return said.done
         for append in appends:
-            for entry in append.entries:
-                self._put(append.stream, append.partition, entry, said)
-        for value in values:
-            entry = Entry(msgspec.json.encode(value), f"{value.sensor}|{value.kind}")
-            self._put(Stream.SENSORS, 0, entry, said)
+            self._put(append, said)
+        told = [Entry(_encode(one), f"{one.sensor}|{one.kind}", None, one) for one in values]
+        if told:
+            self._put(Append(Stream.SENSORS, 0, told), said)
         if said.left:
             self._open.add(said)
         else:
@@ -139,16 +150,18 @@ class Producing:
         if self.failed.done():
             raise LogFailed("the producer failed; what was said since the last checkpoint is said again")
 
-    def _put(self, stream: str, partition: int, entry: Entry, said: _Said) -> None:
+    def _put(self, append: Append, said: _Said) -> None:
+        stream, partition = append.stream, append.partition
         lane = self._lanes.get((stream, partition))
         if lane is None:
             lane = self._lanes[stream, partition] = _Lane(self._topic_of(stream), stream, partition)
             lane.task = asyncio.get_running_loop().create_task(self._run(lane), name=f"produce {stream}/{partition}")
             lane.task.add_done_callback(self._ended)
+        size = append.size
         said.left += 1
-        lane.waiting.append((entry, said))
+        lane.waiting.append(_Run(append.entries, size, said))
         lane.some.set()
-        self.queued += _size(entry)
+        self.queued += size
 
     async def _run(self, lane: _Lane) -> None:
         await self._started.wait()
@@ -169,25 +182,30 @@ class Producing:
     async def _send(self, lane: _Lane) -> None:
         """Send what waits, as much as fits into a batch, and wait until it is in the log."""
         builder = self._producer.create_batch()
-        sent: list[tuple[Entry, _Said]] = []
-        while lane.waiting:
-            entry = lane.waiting[0][0]
-            key = None if entry.key is None else entry.key.encode()
-            headers = list(self._headers(lane.stream, entry))
-            if builder.append(timestamp=entry.log_time, key=key, value=entry.value, headers=headers) is None:
-                break
+        sent: list[_Run] = []
+        while lane.waiting and self._filled(builder, lane, lane.waiting[0]):
             sent.append(lane.waiting.popleft())
         builder.close()
         await (await self._submitted(builder, lane))
-        for entry, said in sent:
-            self.queued -= _size(entry)
-            said.left -= 1
-            if not said.left:
-                self._open.discard(said)
-                if not said.done.done():
-                    said.done.set_result(None)
+        for run in sent:
+            self.queued -= run.size
+            run.said.left -= 1
+            if not run.said.left:
+                self._open.discard(run.said)
+                if not run.said.done.done():
+                    run.said.done.set_result(None)
         if self.queued <= self._queue_bytes // 2:
             self._room.set()
+
+    def _filled(self, builder: Any, lane: _Lane, run: _Run) -> bool:
+        """Put the rest of a run into a batch; False when there is no room for all of it."""
+        for entry in islice(run.entries, run.at, None):
+            key = None if entry.key is None else entry.key.encode()
+            headers = list(self._headers(lane.stream, entry))
+            if builder.append(timestamp=entry.log_time, key=key, value=entry.value, headers=headers) is None:
+                return False
+            run.at += 1
+        return True
 
     async def _submitted(self, builder: Any, lane: _Lane) -> asyncio.Future[Any]:
         """Hand a batch to the client, again while it does not know where the partition is."""
@@ -205,7 +223,3 @@ class Producing:
 
 async def _all(waiting: Sequence[asyncio.Future[None]]) -> None:
     await asyncio.wait(waiting)
-
-
-def _size(entry: Entry) -> int:
-    return len(entry.value) + 200

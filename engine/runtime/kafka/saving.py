@@ -39,8 +39,11 @@ class Saving:
         self.head, self.lost, self._producing = head, False, producing
         self._asked_at = time.monotonic()
 
-    async def if_due(self, partition: Partition) -> None:
-        """Begin a checkpoint if it is time; the partition must stand still during the call, not afterwards."""
+    async def if_due(self, partition: Partition, *, behind: bool) -> None:
+        """Begin a checkpoint if it is time; the partition must stand still during the call, not afterwards.
+
+        `behind`: more waits to be judged, so that last values are not told between checkpoints: newer ones follow.
+        """
         now, least_s = time.monotonic(), self._means.limits.checkpoint_s
         busy = self._task is not None and not self._task.done()
         # what all partitions write together is bounded
@@ -51,7 +54,7 @@ class Saving:
                 self._save(*await self._means.cpu(_snapshot, partition)), name=f"checkpoint {self.number}"
             )
             self._task.add_done_callback(self._means.ended)
-        elif now - self._values_at > VALUES_S:
+        elif not behind and now - self._values_at > VALUES_S:
             self._values_at = now
             self._producing.say((), await self._means.cpu(partition.values.take))
 
