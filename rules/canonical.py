@@ -6,7 +6,7 @@ from typing import Any
 
 from geo import NO_PLACE
 from rules.kinds import Kind
-from rules.model import CaseSpec, Correlation, Enabled, Level, MergeBy, Rule
+from rules.model import SPAN, CaseSpec, Correlation, Enabled, Level, MergeBy, Rule, Window
 from rules.registry import Row
 from rules.schedule import DAYS, Schedule
 
@@ -16,7 +16,8 @@ Data = dict[str, Any]
 def rule_data(rule: Rule) -> Data:
     """Return a rule in the shape of its file, defaults and expansions written out; `rules.rule_file` reads it again."""
     data: Data = {"id": rule.id, "version": rule.version, "enabled": _ENABLED[rule.enabled]}
-    data |= {name: text for name, text in (("title", rule.title), ("source", rule.source)) if text}
+    said = {"title": rule.title, "source": rule.source, "runbook": rule.runbook}
+    data |= {name: text for name, text in said.items() if text}
     if rule.case is not None:
         data["case"] = _case(rule.case)
     if rule.correlate is not None:
@@ -28,12 +29,13 @@ def rule_data(rule: Rule) -> Data:
     for name, value in (("max_gap", rule.max_gap_ms), ("quiet", rule.quiet_ms), ("absent", rule.absent_ms)):
         if value is not None:
             data[name] = _ms(value)
+    if rule.absent_ms is not None and rule.schedule is not None:
+        data["absent"] = SPAN
     for name, expression in (("where", rule.where), ("measure", rule.measure)):
         if expression is not None:
             data[name] = expression.text
     if rule.window is not None:
-        window = rule.window
-        data["window"] = {"agg": window.agg.word, "over": _ms(window.over_ms), "step": _ms(window.step_ms)}
+        data["window"] = _window(rule.window)
     if rule.schedule is not None:
         data["schedule"] = _schedule(rule.schedule)
     return data
@@ -68,6 +70,11 @@ def _level(level: Level) -> Data:
         return {}
     data: Data = {"set": str(level.set), "for": _ms(level.for_ms)}
     return data if level.clear is None else data | {"clear": str(level.clear)}
+
+
+def _window(window: Window) -> Data:
+    panes: Data = {"step": _ms(window.step_ms)} if window.last is None else {"last": window.last}
+    return {"agg": window.agg.word, "over": _ms(window.over_ms)} | panes
 
 
 def _schedule(schedule: Schedule) -> Data:

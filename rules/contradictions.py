@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from rules.document import FaultList, Node
 from rules.fields import Section
-from rules.model import Close, Comparison, Level, Op, Rule
+from rules.model import Agg, Close, Comparison, Level, Op, Rule, Window
 
 _UP = (Op.GT, Op.GE)
 
@@ -17,6 +17,7 @@ def contradictions(rule: Rule, section: Section, faults: FaultList) -> None:
     levels = [level for level in rule.levels if level.set is not None]
     for level in levels:
         _sets_and_clears(level, section, faults)
+        _reachable(rule, level, section, faults)
         if len(rule.levels) > 1:
             _no_equality(level, section, faults)
     for low, high in pairwise(levels):
@@ -38,6 +39,26 @@ def _sets_and_clears(level: Level, section: Section, faults: FaultList) -> None:
         key = f"levels.{level.name.word}.clear"
         rule = f"no value may both set ({level.set}) and clear a level"
         faults.add(_node(section, level, "clear"), key, rule, str(level.clear))
+
+
+def _reachable(rule: Rule, level: Level, section: Section, faults: FaultList) -> None:
+    """A count and a range are never below 0, and a count of the last readings never above their number."""
+    window = rule.window
+    if window is None or window.agg not in (Agg.COUNT, Agg.RANGE):
+        return
+    what = f"some {window.agg.word}, which is never below 0"
+    if window.agg is Agg.COUNT and window.last is not None:
+        what = f"some count of at most {window.last} readings"
+    for name, found in (("set", level.set), ("clear", level.clear)):
+        if found is not None and not _holds_for_some(found, window):
+            key = f"levels.{level.name.word}.{name}"
+            faults.add(_node(section, level, name), key, f"must hold for {what}", str(found))
+
+
+def _holds_for_some(comparison: Comparison, window: Window) -> bool:
+    if window.agg is Agg.COUNT and window.last is not None:
+        return any(comparison.holds(count) for count in range(window.last + 1))
+    return overlap(comparison, Comparison(Op.GE, 0.0))
 
 
 def _no_equality(level: Level, section: Section, faults: FaultList) -> None:

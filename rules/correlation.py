@@ -8,7 +8,7 @@ from rules.document import FaultList, Node
 from rules.model import Correlation, Member, Same
 from rules.names import RULE_ID, RULE_ID_FORM
 
-KEYS = ("id", "version", "title", "source", "enabled", "correlate", "within", "near", "level", "case")
+KEYS = ("id", "version", "title", "source", "runbook", "enabled", "correlate", "within", "near", "level", "case")
 
 
 def read_correlation(section: fields.Section, faults: FaultList) -> Correlation | None:

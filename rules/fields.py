@@ -138,13 +138,13 @@ def as_number(node: Node) -> float | None:
     return found if math.isfinite(found) else None
 
 
-def duration(node: Node | None, key: str, faults: FaultList, *, least_ms: int = 0) -> int | None:
-    """One whole number and a unit, in ms: 500ms, 30s, 10m, 3h, 1d."""
+def duration(node: Node | None, key: str, faults: FaultList, *, least_ms: int = 0, or_else: str = "") -> int | None:
+    """One whole number and a unit, in ms: 500ms, 30s, 10m, 3h, 1d. `or_else`: what the key takes beside it."""
     if node is None:
         return None
     match = _DURATION.fullmatch(node.value) if isinstance(node.value, str) else None
     if match is None:
-        faults.add(node, key, "must be a duration, one whole number and ms, s, m, h or d")
+        faults.add(node, key, "must be a duration, one whole number and ms, s, m, h or d" + or_else)
         return None
     value = int(match[1]) * _UNITS[match[2]]
     if not least_ms <= value <= MAX_DURATION_MS:

@@ -24,6 +24,9 @@ class LevelName(IntEnum):
         return self.name.lower()
 
 
+SPAN = "span"
+"""`absent: span`: raised at the end of a span of the schedule in which there was no sign of life."""
+
 VERIFY_FOR_MS = 600_000
 VERIFY_WAIT_MS = 1_800_000
 
@@ -77,6 +80,7 @@ class Agg(IntEnum):
     MAX = 4
     DELTA = 5
     RATE = 6
+    RANGE = 7
 
     @property
     def word(self) -> str:
@@ -85,11 +89,15 @@ class Agg(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Panes of `step_ms` (at least 1,000), of which the last `over_ms / step_ms` count."""
+    """Panes of `step_ms` (at least 1,000), of which the last `over_ms / step_ms` count.
+
+    With `last` each reading is a pane, `step_ms` is 1, and at most so many readings count, the present one included.
+    """
 
     agg: Agg
     over_ms: int
     step_ms: int
+    last: int | None = None
 
     @property
     def panes(self) -> int:
@@ -177,12 +185,16 @@ class Enabled(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule. A correlation has `correlate` and neither reads nor levels; all others have both, levels ascending."""
+    """One rule. A correlation has `correlate` and neither reads nor levels; all others have both, levels ascending.
+
+    `absent_ms` beside a schedule: `absent: span`, and the longest silence that it lets pass.
+    """
 
     id: str
     version: int
     title: str
     source: str
+    runbook: str = ""
     reads: tuple[str, ...] = ()
     where: Expression | None = None
     measure: Expression | None = None

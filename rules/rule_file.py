@@ -15,17 +15,18 @@ from rules.document import FaultList, Node
 from rules.errors import ExpressionError
 from rules.expression import Expression, Type, compile_expression
 from rules.kinds import Kinds
-from rules.model import LEVEL_WORDS, Agg, CaseSpec, Enabled, Level, Rule, Window
+from rules.model import LEVEL_WORDS, SPAN, Agg, CaseSpec, Enabled, Level, Rule, Window
 from rules.names import RULE_ID, RULE_ID_FORM
 from rules.schedule import Schedule
 from rules.schedule_file import read_schedule
 
 KEYS = (
-    *("id", "version", "title", "source", "reads", "where", "measure", "window", "levels", "clear_for", "max_gap"),
-    *("quiet", "absent", "schedule", "correlate", "case", "enabled"),
+    *("id", "version", "title", "source", "runbook", "reads", "where", "measure", "window", "levels", "clear_for"),
+    *("max_gap", "quiet", "absent", "schedule", "correlate", "case", "enabled"),
 )
-ABSENT_EXCLUDES = ("where", "measure", "window", "quiet", "max_gap", "clear_for", "schedule")
+ABSENT_EXCLUDES = ("where", "measure", "window", "quiet", "max_gap", "clear_for")
 MAX_PANES = 100_000
+MAX_LAST = 1_000
 _ENABLED = {True: Enabled.ON, False: Enabled.OFF, "shadow": Enabled.SHADOW}
 
 
@@ -59,15 +60,10 @@ class _Reader:
 
     def rule(self, path: str) -> Rule | None:
         section = self.section
-        rule_id, version, title, source = self.head()
-        absent = self.duration("absent")
-        if "absent" in section.found:
-            self.refuse_beside_absent()
+        schedule = self.schedule()
+        absent = self.absent(schedule)
         rule = Rule(
-            rule_id,
-            version,
-            title,
-            source,
+            *self.head(),
             reads=self.reads(),
             where=self.expression("where", (Type.BOOL,)),
             measure=self.expression("measure", (Type.NUMBER, Type.BOOL)),
@@ -77,7 +73,7 @@ class _Reader:
             max_gap_ms=self.duration("max_gap"),
             quiet_ms=self.duration("quiet"),
             absent_ms=absent,
-            schedule=self.schedule(),
+            schedule=schedule,
             case=self.case(),
             enabled=self.enabled(),
             path=path,
@@ -86,13 +82,11 @@ class _Reader:
         return rule
 
     def correlation(self, path: str) -> Rule | None:
-        rule_id, version, title, source = self.head()
+        head = self.head()
         correlate = read_correlation(self.section, self.faults)
-        return Rule(
-            rule_id, version, title, source, correlate=correlate, case=self.case(), enabled=self.enabled(), path=path
-        )
+        return Rule(*head, correlate=correlate, case=self.case(), enabled=self.enabled(), path=path)
 
-    def head(self) -> tuple[str, int, str, str]:
+    def head(self) -> tuple[str, int, str, str, str]:
         """Read what names the rule. What only `rules check` wants is 1 or empty where it is missing."""
         section, faults = self.section, self.faults
         wanted = section.need if self.around.complete else section.get
@@ -100,7 +94,8 @@ class _Reader:
         version = fields.whole(wanted("version"), "version", faults, 0, 2**31 - 1)
         title = fields.text(wanted("title"), "title", faults)
         source = fields.text(wanted("source"), "source", faults)
-        return rule_id or "", 1 if version is None else version, title or "", source or ""
+        runbook = fields.text(section.get("runbook"), "runbook", faults)
+        return rule_id or "", 1 if version is None else version, title or "", source or "", runbook or ""
 
     def expression(self, key: str, wants: tuple[Type, ...]) -> Expression | None:
         node = self.section.get(key)
@@ -142,14 +137,21 @@ class _Reader:
 
     def window(self) -> Window | None:
         node = self.section.get("window")
-        section = None if node is None else fields.Section.open(node, "window.", self.faults, ("agg", "over", "step"))
+        known = ("agg", "over", "step", "last")
+        section = None if node is None else fields.Section.open(node, "window.", self.faults, known)
         if node is None or section is None:
+            return None
+        last = fields.whole(section.get("last"), "window.last", self.faults, 1, MAX_LAST)
+        if "last" in section.found and "step" in section.found:
+            self.faults.add(section.keys["step"], "window.step", "cannot stand in a window with last", "both")
             return None
         word = fields.word(section.need("agg"), "window.agg", self.faults, tuple(agg.word for agg in Agg))
         over = fields.duration(section.need("over"), "window.over", self.faults, least_ms=1)
         step = fields.duration(section.get("step"), "window.step", self.faults, least_ms=1000)
-        if over is None or (step is None and "step" in section.found):
+        if over is None or (step is None and "step" in section.found) or (last is None and "last" in section.found):
             return None
+        if last is not None:
+            return None if word is None else Window(Agg[word.upper()], over, 1, last)
         if step is None:
             step = max(over // 60, 1000)
             if over % step or (over % 60 and over > 60_000):
@@ -189,10 +191,22 @@ class _Reader:
         for_ms = fields.duration(section.get("for"), section.key("for"), faults)
         return None if setting is None else Level(LEVEL_WORDS[name], setting, clear, for_ms or 0)
 
-    def refuse_beside_absent(self) -> None:
-        for name in ABSENT_EXCLUDES:
+    def absent(self, schedule: Schedule | None) -> int | None:
+        """Read a duration, or `span`: then the longest time from one sign of life to the end of the next span."""
+        node = self.section.get("absent")
+        if node is None:
+            return None
+        spans = node.value == SPAN
+        for name in ABSENT_EXCLUDES if spans else (*ABSENT_EXCLUDES, "schedule"):
             if name in self.section.found:
                 self.faults.add(self.section.keys[name], name, "cannot stand in a rule with absent", "both")
+        if not spans:
+            return fields.duration(node, "absent", self.faults, or_else=f", or {SPAN} with a schedule")
+        if "schedule" not in self.section.found:
+            self.faults.add(node, "absent", "must stand with a schedule, whose spans it means", "no schedule")
+        if schedule is not None and schedule.always:
+            self.faults.add(self.section.found["schedule"], "schedule", "must begin and end, so that there are spans")
+        return 0 if schedule is None else schedule.longest_wait_ms
 
     def duration(self, name: str) -> int | None:
         return fields.duration(self.section.get(name), name, self.faults)

@@ -64,7 +64,7 @@ class Schedule:
         """
         t = np.asarray(t, np.int64)
         out = np.full(t.shape, NEVER, np.int64)
-        if self.week.all() or not self.week.any():
+        if self.always:
             return out
         ends_here = self.active(t - 1) & ~self.active(t)
         out[ends_here] = t[ends_here]
@@ -72,6 +72,37 @@ class Schedule:
         starts = self._first(t[rows], wanted=True)
         out[rows] = self._first(starts, wanted=False)
         return out
+
+    def next_span_end(self, t: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Return for each t (int64[n], ms) the end of the first stretch of active time that begins after t.
+
+        int64 max if there is none. Spans that touch are one stretch; one that begins at t itself is not after it.
+        """
+        t = np.asarray(t, np.int64)
+        if self.always:
+            return np.full(t.shape, NEVER, np.int64)
+        starts = self._first(self._first(t, wanted=False), wanted=True)
+        return self._first(starts, wanted=False)
+
+    @property
+    def always(self) -> bool:
+        """Tell whether it never turns: the rule looks at all times, or at none."""
+        return bool(self.week.all() or not self.week.any())
+
+    @property
+    def longest_wait_ms(self) -> int:
+        """Return the longest time from an instant to the end of the next stretch after it, changes of the clock aside.
+
+        That instant is when a stretch begins. 0 for a schedule that never turns.
+        """
+        if self.always:
+            return 0
+        starts = np.flatnonzero(self.week & ~np.roll(self.week, 1))
+        ends = np.flatnonzero(~self.week & np.roll(self.week, 1))
+        following = np.append(starts[1:], starts[0] + MINUTES_PER_WEEK)
+        ends = np.concatenate((ends, ends + MINUTES_PER_WEEK, ends + 2 * MINUTES_PER_WEEK))
+        waits = ends[np.searchsorted(ends, following, side="right")] - starts
+        return int(waits.max()) * MS_PER_MINUTE
 
     def _first(self, t: npt.NDArray[np.int64], *, wanted: bool) -> npt.NDArray[np.int64]:
         """Return the first time at or after t at which `active` is `wanted`; steps over changes of the offset."""

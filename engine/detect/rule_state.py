@@ -109,7 +109,11 @@ class RuleState:
         """Begin to wait for the registered sensors of a kind (absent rules)."""
         slots = self._slots(kind, series_of_kind)
         self._room(len(series))
-        absent_kernels.expect(series, local, since, start, self.parameters, slots, self.state, self.meta)
+        since = np.maximum(since, start)
+        due = since + self.parameters[at.P_ABSENT]
+        if self.rule.schedule is not None:
+            due = np.minimum(self.rule.schedule.next_span_end(since), FOREVER)
+        absent_kernels.expect(series, local, since, due, slots, self.state, self.meta)
 
     def see(self, rows: KindRows, base: int, series_of_kind: int, told: Told) -> None:
         """Judge the readings of one kind; `base` is the number of the first released row since the start of the log."""
@@ -117,8 +121,9 @@ class RuleState:
         told.room(2 * rows.n)
         record = rows.released.record_of_row
         if self.rule.absent_ms is not None:
+            ends = self._span_ends(rows)
             told.n = absent_kernels.absent(
-                rows.table, record, self.parameters, slots, self.state, self.meta, told.out, told.outf, told.n
+                rows.table, record, ends, self.parameters, slots, self.state, self.meta, told.out, told.outf, told.n
             )
             return
         self._room(min(rows.n, series_of_kind))
@@ -137,6 +142,12 @@ class RuleState:
             if done == rows.n:
                 return
             self.pool = _grown(self.pool, len(self.pool), len(self.pool) + 1024)
+
+    def _span_ends(self, rows: KindRows) -> I64:
+        """Return by row the end of the first span after a sign of life (`absent: span`), else nothing."""
+        if self.rule.schedule is None:
+            return NO_COLUMN
+        return np.minimum(self.rule.schedule.next_span_end(np.maximum(rows.t, rows.table["clock"])), FOREVER)
 
     def _measure(self, rows: KindRows) -> tuple[U8, F64]:
         """Return what the rule sees (empty: every row; else 0 not seen, 1 seen, 2 hidden), the measure (empty: `v`)."""
@@ -182,8 +193,9 @@ def _parameters(rule: Rule, number: int) -> tuple[I64, F64]:
     p[at.P_GAP] = -1 if rule.max_gap_ms is None else rule.max_gap_ms
     p[at.P_QUIET] = -1 if rule.quiet_ms is None else rule.quiet_ms
     p[at.P_SCHEDULED] = rule.schedule is not None
-    p[at.P_AGG] = -1
+    p[at.P_AGG], p[at.P_LAST] = -1, FOREVER
     if rule.window is not None:
+        p[at.P_LAST] = FOREVER if rule.window.last is None else rule.window.last - 1
         p[at.P_AGG], p[at.P_PANES], p[at.P_STEP] = rule.window.agg, rule.window.panes, rule.window.step_ms
         p[at.P_BOOLEAN] = rule.measure is not None
     timed = rule.quiet_ms is not None or rule.schedule is not None

@@ -56,7 +56,7 @@ def counted(outputs: list[Output], name: str) -> Counter[Any]:
     return sum((Counter(getattr(out.counts, name)) for out in outputs), Counter())
 
 
-@example(story(908, 30, False))  # a timer of a sensor that a plan has just taken the place from
+@example(story(908, 30, False, wide=False))  # a timer of a sensor that a plan has just taken the place from
 @given(stories())
 def test_the_engine_says_what_the_interpreter_says(story: Story) -> None:
     plans, log = prepared(story)

@@ -19,7 +19,7 @@ from tests.reference.levels import LEVELS, State, aggregate, clears, compare
 from tests.reference.own import own, reads
 from tests.reference.places import covers
 from tests.reference.readings import Reading, decode
-from tests.reference.times import active, duration, next_end, spoken
+from tests.reference.times import active, duration, next_end, span_end, spoken
 
 SUSPECT_MS = 300_000
 Key = tuple[str, str]
@@ -151,7 +151,12 @@ class Interpreter:
                     place = None if row["lon_e7"] is None else (row["lon_e7"], row["lat_e7"])
                     state = self.states[rule["id"]][key] = State(place=place)
                     state.alive = u if row.get("since") is None else max(u, row["since"])
-                    state.absent_due = state.alive + duration(rule["absent"])
+                    state.absent_due = self.due_after(state.alive, rule)
+
+    def due_after(self, alive: int, rule: dict[str, Any]) -> int:
+        if rule["absent"] == "span":
+            return span_end(rule["schedule"], self.plan["tz"], alive)
+        return alive + duration(rule["absent"])
 
     # -- timers -----------------------------------------------------------------------------------------------------
     def fire(self, until: float) -> None:
@@ -219,7 +224,7 @@ class Interpreter:
         assert self.clock is not None
         assert state.alive is not None
         state.alive = max(state.alive, reading.t, self.clock)
-        state.absent_due = state.alive + duration(rule["absent"])
+        state.absent_due = self.due_after(state.alive, rule)
         state.seen_offset = reading.offset
         state.place = reading.told or state.place
         if state.level is not None:

@@ -57,10 +57,13 @@ class State:
 
 def aggregate(window: dict[str, Any], state: State, t: int, x: Any) -> float | None:
     over = duration(window["over"])
-    step = duration(window["step"]) if "step" in window else max(over // 60, 1000)
     state.window.append((t, float(x), isinstance(x, bool)))
-    newest = t // step
-    state.window = [w for w in state.window if newest - over // step < w[0] // step <= newest]
+    if "last" in window:
+        state.window = [w for w in state.window if t - over < w[0] <= t][-window["last"] :]
+    else:
+        step = duration(window["step"]) if "step" in window else max(over // 60, 1000)
+        newest = t // step
+        state.window = [w for w in state.window if newest - over // step < w[0] // step <= newest]
     values = [w[1] for w in state.window]
     first, last = state.window[0], state.window[-1]
     exact = sum(round(v * 1e6) for v in values)
@@ -73,7 +76,8 @@ def aggregate(window: dict[str, Any], state: State, t: int, x: Any) -> float | N
         return last[1] - first[1]
     if agg == "mean":
         return (exact / 1_000_000) / len(values)
-    return {"sum": exact / 1_000_000, "min": min(values), "max": max(values)}[agg]
+    lowest, highest = min(values), max(values)
+    return {"sum": exact / 1_000_000, "min": lowest, "max": highest, "range": highest - lowest}[agg]
 
 
 def clears(level: dict[str, Any], x: float) -> bool:

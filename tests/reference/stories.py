@@ -234,11 +234,28 @@ WHATS = (
 )
 
 
-def story(seed: int, length: int, offline: bool) -> Story:
+def widen(rule: dict[str, Any], dice: Random) -> None:
+    """Now and then make a window one of the last readings or of their range, and let absence go by spans."""
+    if "absent" in rule and dice.randint(0, 2) == 0:
+        start, end = dice.choice([("20:30", "22:00"), ("20:26", "20:31"), ("21:00", "01:30"), ("00:00", "24:00")])
+        days = {"days": ["mon", "wed", "sun"]} if end == "24:00" or dice.randint(0, 3) == 0 else {}
+        key = dice.choice(["active", "active", "inactive"])
+        rule |= {"absent": "span", "schedule": {key: [{**days, "from": start, "to": end}]}}
+    if "window" in rule and dice.randint(0, 1):
+        rule["window"] = {k: v for k, v in rule["window"].items() if k != "step"} | {"last": dice.choice([1, 2, 3, 5])}
+    if "window" in rule and dice.randint(0, 4) == 0:
+        rule["window"]["agg"] = "range"
+
+
+def story(seed: int, length: int, offline: bool, *, wide: bool = True) -> Story:
     """Roll a story of so many steps; the same numbers give the same story."""
     dice = Random(seed)
     first = plans(dice)
     chosen = [first] if offline else [first, plans(dice, first)]
+    if wide:
+        more = Random(seed + 1)
+        for rule in {id(rule): rule for plan in chosen for rule in plan["rules"]}.values():
+            widen(rule, more)
     base = dice.choice(BASES)
     for plan in chosen:
         plan["registry"] = [{**r, "since": None if r["since"] is None else base + r["since"]} for r in plan["registry"]]
@@ -325,9 +342,11 @@ def burst(story: Story, now: int, bits: int) -> list[tuple[str, int, float]]:
     return [(kind, wait, value) for wait, value in at]
 
 
-def panes(window: dict[str, str], now: int, bits: int) -> list[tuple[int, float]]:
+def panes(window: dict[str, Any], now: int, bits: int) -> list[tuple[int, float]]:
     """Just before and at the borders of panes."""
     over = duration(window["over"])
+    if "last" in window:
+        return [(1000, 9), (1000, 4), (1, 1), (over - 1, 6), (1, 6), (over, 3), (over + 1, bits % 10)]
     step = duration(window["step"]) if "step" in window else max(over // 60, 1000)
     to_border, last_pane = -now % step, over - step - 1
     return [(to_border, 9), (last_pane, 4), (1, 1), (step - 1, 6), (1, 2), (step, 3), (over, bits % 10)]

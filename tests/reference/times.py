@@ -56,6 +56,21 @@ def next_end(schedule: dict[str, Any], tz: str, t: int) -> int | None:
     return _next_end(json.dumps(schedule), tz, after)
 
 
+def span_end(schedule: dict[str, Any], tz: str, t: int) -> int:
+    """Return the end of the first stretch of activity that begins after ``t``."""
+    start = _turn(json.dumps(schedule), tz, t // 60_000 + 1, True)
+    return _turn(json.dumps(schedule), tz, start + 1, False) * 60_000
+
+
+@cache
+def _turn(schedule_text: str, tz: str, after: int, wanted: bool) -> int:
+    """Try every minute from ``after`` on for one at which a rule begins to look, or ceases to."""
+    minute = after
+    while _active(schedule_text, tz, minute) != wanted or _active(schedule_text, tz, minute - 1) == wanted:
+        minute += 1
+    return minute
+
+
 @cache
 def _active(schedule_text: str, tz: str, minute: int) -> bool:
     schedule = json.loads(schedule_text)

@@ -98,14 +98,17 @@ def fire(P: I64, S: I64, slot: int, out: I64, outf: F64, n: int) -> None:
 
 @compiled(
     types.int64(
-        ROWS, types.int32[::1], types.int64[::1], types.int32[::1], types.int64[:, ::1], types.int64[::1],
-        types.int64[:, ::1], types.float64[:, ::1], types.int64,
+        ROWS, types.int32[::1], types.int64[::1], types.int64[::1], types.int32[::1], types.int64[:, ::1],
+        types.int64[::1], types.int64[:, ::1], types.float64[:, ::1], types.int64,
     )
 )  # fmt: skip
-def absent(rows: Table, record: I32, P: I64, slots: I32, S: I64, meta: I64, out: I64, outf: F64, n: int) -> int:
+def absent(
+    rows: Table, record: I32, ends: I64, P: I64, slots: I32, S: I64, meta: I64, out: I64, outf: F64, n: int
+) -> int:
     """Take the rows of one kind as signs of life, stale, late and duplicate ones too; `record` as in kernels.levels.
 
-    Returns the new number of outputs; there must be room for two a row.
+    `ends` is empty, or by row the end of the first span after it (`absent: span`). Returns the new number of outputs;
+    there must be room for two a row.
     """
     for j in range(len(rows)):
         one = rows[j]
@@ -115,8 +118,10 @@ def absent(rows: Table, record: I32, P: I64, slots: I32, S: I64, meta: I64, out:
         if S[slot, DUE] < one["clock"]:
             fire(P, S, slot, out, outf, n)
             n += 1
-        S[slot, SEEN] = max(S[slot, SEEN], one["t"], one["clock"])
-        S[slot, DUE] = S[slot, SEEN] + P[P_ABSENT]
+        at = max(one["t"], one["clock"])
+        if at > S[slot, SEEN]:
+            S[slot, SEEN] = at
+            S[slot, DUE] = ends[j] if len(ends) > 0 else at + P[P_ABSENT]
         S[slot, SEEN_OFFSET] = one["offset"]
         meta[M_BOUND] = min(meta[M_BOUND], S[slot, DUE])
         if one["flag"] & MOVED:
@@ -141,9 +146,9 @@ def absent(rows: Table, record: I32, P: I64, slots: I32, S: I64, meta: I64, out:
     return n
 
 
-@compiled("void(int32[::1], int32[::1], int64[::1], int64, int64[::1], int32[::1], int64[:, ::1], int64[::1])")
-def expect(series: I32, local: I32, since: I64, start: int, P: I64, slots: I32, S: I64, meta: I64) -> None:
-    """Begin to wait for registered sensors of one kind: from `start`, or the registry's `since` if that is later."""
+@compiled("void(int32[::1], int32[::1], int64[::1], int64[::1], int32[::1], int64[:, ::1], int64[::1])")
+def expect(series: I32, local: I32, since: I64, due: I64, slots: I32, S: I64, meta: I64) -> None:
+    """Begin to wait for registered sensors of one kind: each from its `since`, until its `due`."""
     for i in range(len(series)):
         slot = meta[M_SLOTS]
         meta[M_SLOTS] = slot + 1
@@ -151,9 +156,9 @@ def expect(series: I32, local: I32, since: I64, start: int, P: I64, slots: I32, 
         for f in range(S.shape[1]):
             S[slot, f] = 0
         S[slot, SERIES] = series[i]
-        S[slot, SEEN] = max(start, since[i])
+        S[slot, SEEN] = since[i]
         S[slot, SEEN_OFFSET] = NO_OFFSET
-        S[slot, DUE] = S[slot, SEEN] + P[P_ABSENT]
+        S[slot, DUE] = due[i]
         S[slot, LON] = -2147483648
         S[slot, LAT] = -2147483648
         S[slot, ARMED] = -1

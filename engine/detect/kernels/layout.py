@@ -31,7 +31,9 @@ P_SET: Final = 16
 P_CLEAR: Final = 20
 """Op of each level's `clear`, -1 for "not set"."""
 P_FOR: Final = 24
-PARAMETERS: Final = 28
+P_LAST: Final = 28
+"""How many panes count at most, the present one aside; FOREVER for all."""
+PARAMETERS: Final = 29
 
 # State of a rule for a (sensor, kind): what every reading touches stands first, in one line of the cache.
 LEVEL: Final = 0
@@ -61,7 +63,7 @@ HEAD: Final = 15
 """Here `since` of each declared level begins, then the offset of each."""
 
 # Window of a rule for a (sensor, kind), int64[slots, WINDOW]. The fields of a pane, A to C, are by aggregate
-# (high, low, count), (extreme) or (first t, first value); sums are in millionths, high * 2^32 + low.
+# (high, low, count), (extreme), (lowest, highest) or (first t, first value); sums are in millionths, high * 2^32 + low.
 W_END: Final = 0
 """Start of the next pane, ms; NEVER without a present pane."""
 W_PANE: Final = 1
@@ -70,7 +72,7 @@ W_A: Final = 2
 W_B: Final = 3
 W_C: Final = 4
 W_HIGH: Final = 5
-"""Over all panes: sum, or the t and value of the first reading, ..."""
+"""Over all panes: sum, or the t and value of the first reading, or the highest beside W_EXTREME, ..."""
 W_LOW: Final = 6
 W_COUNT: Final = 7
 W_EXTREME: Final = 8

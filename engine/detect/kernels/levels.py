@@ -62,7 +62,6 @@ from engine.detect.kernels.layout import (
     P_GAP,
     P_KEEPS,
     P_LEVELS,
-    P_PANES,
     P_QUIET,
     P_RULE,
     P_SCHEDULED,
@@ -328,7 +327,6 @@ def levels(
     windowed = agg >= 0
     boolean = P[P_BOOLEAN] == 1
     step = P[P_STEP]
-    panes = P[P_PANES]
     gap = P[P_GAP]
     keeps = P[P_KEEPS] == 1
     timed = P[P_QUIET] >= 0 or P[P_SCHEDULED] == 1
@@ -379,7 +377,7 @@ def levels(
             if at >= W[slot, W_END]:
                 if meta[M_POOL] + 2 * max(W[slot, W_SIZE], SMALLEST_BLOCK) > len(pool):
                     return j, n
-                turn(agg, at // step, panes, step, W, WF, slot, pool, poolf, meta)
+                turn(P, at // step, W, WF, slot, pool, poolf, meta)
             value = aggregate(agg, boolean, W, WF, slot, at, value)
         previous = S[slot, LEVEL]
         if previous == 0 and S[slot, ACTIVE] == 0 and not holds(lowest, value, threshold):

@@ -9,6 +9,10 @@ from engine.detect.kernels.compiled import NEVER, called, inlined
 from engine.detect.kernels.layout import (
     M_FREE,
     M_POOL,
+    P_AGG,
+    P_LAST,
+    P_PANES,
+    P_STEP,
     W_A,
     W_B,
     W_BLOCK,
@@ -27,7 +31,7 @@ from engine.detect.kernels.layout import (
 I64 = npt.NDArray[np.int64]
 F64 = npt.NDArray[np.float64]
 
-SUM, COUNT, MEAN, MIN, MAX, DELTA, RATE = 0, 1, 2, 3, 4, 5, 6
+SUM, COUNT, MEAN, MIN, MAX, DELTA, RATE, RANGE = 0, 1, 2, 3, 4, 5, 6, 7
 """Numbers of rules.model.Agg."""
 SMALLEST_BLOCK = 4
 LOW_BITS = 32
@@ -105,14 +109,14 @@ def empty(W: I64, slot: int) -> None:
 
 
 @called
-def expire(agg: int, oldest: int, W: I64, slot: int, pool: I64) -> bool:
-    """Drop the panes of the ring before `oldest`; returns whether an extreme may have gone with them."""
+def expire(agg: int, oldest: int, most: int, W: I64, slot: int, pool: I64) -> bool:
+    """Drop the panes of the ring before `oldest`, and all but the last `most`; returns whether any went."""
     block = W[slot, W_BLOCK]
     size = W[slot, W_SIZE]
     first = W[slot, W_FIRST]
     length = W[slot, W_LENGTH]
     before = length
-    while length > 0 and pool[block + first, 0] < oldest:
+    while length > 0 and (pool[block + first, 0] < oldest or length > most):
         row = block + first
         if agg <= MEAN:
             if agg != COUNT:
@@ -127,9 +131,7 @@ def expire(agg: int, oldest: int, W: I64, slot: int, pool: I64) -> bool:
 
 
 @called
-def turn(
-    agg: int, pane: int, panes: int, step: int, W: I64, WF: F64, slot: int, pool: I64, poolf: F64, meta: I64
-) -> None:
+def turn(P: I64, pane: int, W: I64, WF: F64, slot: int, pool: I64, poolf: F64, meta: I64) -> None:
     """Close the present pane and begin `pane`; what is too old goes. The pool has room."""
     if W[slot, W_END] != NEVER:
         if W[slot, W_LENGTH] == W[slot, W_SIZE]:
@@ -140,9 +142,10 @@ def turn(
         pool[row, 1] = W[slot, W_A]
         pool[row, 2] = W[slot, W_B]
         pool[row, 3] = W[slot, W_C]
-    gone = expire(agg, pane - panes + 1, W, slot, pool)
+    agg = P[P_AGG]
+    gone = expire(agg, pane - P[P_PANES] + 1, P[P_LAST], W, slot, pool)
     W[slot, W_PANE] = pane
-    W[slot, W_END] = (pane + 1) * step
+    W[slot, W_END] = (pane + 1) * P[P_STEP]
     W[slot, W_A] = 0
     W[slot, W_B] = 0
     W[slot, W_C] = 0
@@ -155,6 +158,17 @@ def turn(
                 other = poolf[W[slot, W_BLOCK] + ((W[slot, W_FIRST] + i) & (W[slot, W_SIZE] - 1)), 1]
                 best = min(best, other) if agg == MIN else max(best, other)
             WF[slot, W_EXTREME] = best
+    elif agg == RANGE:
+        WF[slot, W_A] = np.inf
+        WF[slot, W_B] = -np.inf
+        if gone or length == 0:
+            lowest, highest = np.inf, -np.inf
+            for i in range(length):
+                row = W[slot, W_BLOCK] + ((W[slot, W_FIRST] + i) & (W[slot, W_SIZE] - 1))
+                lowest = min(lowest, poolf[row, 1])
+                highest = max(highest, poolf[row, 2])
+            WF[slot, W_EXTREME] = lowest
+            WF[slot, W_HIGH] = highest
     elif agg >= DELTA:
         W[slot, W_A] = NEVER
         W[slot, W_HIGH] = NEVER
@@ -197,6 +211,13 @@ def aggregate(agg: int, boolean: bool, W: I64, WF: F64, slot: int, t: int, x: fl
         best = max(WF[slot, W_EXTREME], x)
         WF[slot, W_EXTREME] = best
         return best
+    if agg == RANGE:
+        WF[slot, W_A] = min(WF[slot, W_A], x)
+        WF[slot, W_B] = max(WF[slot, W_B], x)
+        WF[slot, W_EXTREME] = min(WF[slot, W_EXTREME], x)
+        WF[slot, W_HIGH] = max(WF[slot, W_HIGH], x)
+        span: float = WF[slot, W_HIGH] - WF[slot, W_EXTREME]
+        return span
     if W[slot, W_A] == NEVER:
         W[slot, W_A] = t
         WF[slot, W_B] = x

@@ -27,18 +27,18 @@ def faults_of(
 ONE_FAULT = {
     "an unknown key": (
         HEAD + LEVELS + "color: red\n",
-        "4:1: color: unknown key; known are id, version, title, source, reads, where, measure, window, levels, "
-        'clear_for, max_gap, quiet, absent, schedule, correlate, case, enabled; got "red"',
+        "4:1: color: unknown key; known are id, version, title, source, runbook, reads, where, measure, window, "
+        'levels, clear_for, max_gap, quiet, absent, schedule, correlate, case, enabled; got "red"',
     ),
     "a key of YAML 1.1's merge": (
         HEAD + LEVELS + "<<: {}\n",
-        "4:1: <<: unknown key; known are id, version, title, source, reads, where, measure, window, levels, "
-        "clear_for, max_gap, quiet, absent, schedule, correlate, case, enabled; got {}",
+        "4:1: <<: unknown key; known are id, version, title, source, runbook, reads, where, measure, window, "
+        "levels, clear_for, max_gap, quiet, absent, schedule, correlate, case, enabled; got {}",
     ),
     "a key of correlations in a rule that reads": (
         HEAD + LEVELS + "within: 2m\n",
-        "4:1: within: unknown key; known are id, version, title, source, reads, where, measure, window, levels, "
-        'clear_for, max_gap, quiet, absent, schedule, correlate, case, enabled; got "2m"',
+        "4:1: within: unknown key; known are id, version, title, source, runbook, reads, where, measure, window, "
+        'levels, clear_for, max_gap, quiet, absent, schedule, correlate, case, enabled; got "2m"',
     ),
     "a duplicate key": (
         HEAD + LEVELS + "id: gas.other\n",
@@ -156,7 +156,7 @@ ONE_FAULT = {
     ),
     "an unknown aggregate": (
         HEAD + LEVELS + "window: {agg: median, over: 5m}\n",
-        '4:15: window.agg: must be one of sum, count, mean, min, max, delta, rate; got "median"',
+        '4:15: window.agg: must be one of sum, count, mean, min, max, delta, rate, range; got "median"',
     ),
     "a step below a second": (
         HEAD + LEVELS + "window: {agg: sum, over: 10s, step: 500ms}\n",
@@ -230,6 +230,42 @@ ONE_FAULT = {
         HEAD + LEVELS + 'quiet: 5m\ncase: {category: "0401", department: gas, close: sensor}\n',
         "4:1: quiet: cannot stand together with case.close: sensor; silence is no proof; got both",
     ),
+    "a window of the last readings, none of them": (
+        HEAD + LEVELS + "window: {agg: count, over: 1m, last: 0}\n",
+        "4:38: window.last: must be a whole number from 1 to 1000; got 0",
+    ),
+    "a window of the last readings with panes": (
+        HEAD + LEVELS + "window: {agg: mean, over: 1m, last: 5, step: 1s}\n",
+        "4:40: window.step: cannot stand in a window with last; got both",
+    ),
+    "a window of the last readings of any age": (
+        HEAD + LEVELS + "window: {agg: mean, last: 5}\n",
+        "4:9: window.over: is required; got nothing",
+    ),
+    "more readings than the last ones": (
+        HEAD + 'levels: {red: {set: ">= 6", clear: "< 1"}}\nwindow: {agg: count, over: 1m, last: 5}\n',
+        "3:21: levels.red.set: must hold for some count of at most 5 readings; got >= 6",
+    ),
+    "fewer readings than none": (
+        HEAD + 'levels: {red: {set: ">= 3", clear: "< 0"}}\nwindow: {agg: count, over: 1m}\n',
+        "3:36: levels.red.clear: must hold for some count, which is never below 0; got < 0",
+    ),
+    "a range below nothing": (
+        HEAD + 'levels: {red: {set: "< 0"}}\nwindow: {agg: range, over: 1m}\n',
+        "3:21: levels.red.set: must hold for some range, which is never below 0; got < 0",
+    ),
+    "absent spans of no schedule": (
+        HEAD + "absent: span\nlevels: {red: {}}\n",
+        "3:9: absent: must stand with a schedule, whose spans it means; got no schedule",
+    ),
+    "absent spans that never end": (
+        HEAD + 'absent: span\nlevels: {red: {}}\nschedule: {active: [{from: "00:00", to: "24:00"}]}\n',
+        '5:11: schedule: must begin and end, so that there are spans; got {active: [{from: "00:00", to…}',
+    ),
+    "absent for something else": (
+        HEAD + "absent: long\nlevels: {red: {}}\n",
+        '3:9: absent: must be a duration, one whole number and ms, s, m, h or d, or span with a schedule; got "long"',
+    ),
     "absent with a filled level": (
         HEAD + "absent: 30m\n" + LEVELS,
         '4:18: levels.yellow: must be empty, {}, in a rule with absent; got {set: ">= 10"}',
@@ -292,8 +328,8 @@ ONE_FAULT = {
     ),
     "a correlation that reads": (
         "id: a.b\ncorrelate: [{alert: x.y, at_least: red}]\nwithin: 2m\nnear: {same: grid}\nlevel: red\nreads: a.b\n",
-        "6:1: reads: unknown key; known are id, version, title, source, enabled, correlate, within, near, level, case; "
-        'got "a.b"',
+        "6:1: reads: unknown key; known are id, version, title, source, runbook, enabled, correlate, within, near, "
+        'level, case; got "a.b"',
     ),
     "an unclosed bracket": (
         HEAD + "levels: {\n",

@@ -126,6 +126,8 @@ def test_reads_is_a_kind_a_list_or_a_whole_domain(tmp_path: Path, reads: str, ki
         ("{agg: delta, over: 1m, step: 1m}", Window(Agg.DELTA, 60_000, 60_000)),
         ("{agg: rate, over: 90s, step: 1500ms}", Window(Agg.RATE, 90_000, 1_500)),
         ("{agg: max, over: 90s}", Window(Agg.MAX, 90_000, 1_500)),
+        ("{agg: range, over: 90s}", Window(Agg.RANGE, 90_000, 1_500)),
+        ("{agg: count, over: 70s, last: 5}", Window(Agg.COUNT, 70_000, 1, 5)),
     ],
 )
 def test_a_window_s_step_is_a_sixtieth_and_at_least_a_second(tmp_path: Path, text: str, window: Window) -> None:
@@ -173,6 +175,14 @@ def test_absent_has_one_bare_level(tmp_path: Path) -> None:
     case = 'case: {category: "0601", department: gas, close: sensor}\n'
     rule = read(tmp_path, "id: a.b\nreads: gas.*\nabsent: 30m\nlevels: {yellow: {}}\n" + case)
     assert (rule.absent_ms, rule.levels) == (1_800_000, (Level(LevelName.YELLOW, None),))
+
+
+def test_absent_by_spans_may_last_from_the_beginning_of_one_to_the_end_of_the_next(tmp_path: Path) -> None:
+    text = "id: a.b\nreads: gas.*\nabsent: span\nlevels: {yellow: {}}\n"
+    daily = read(tmp_path, text + 'schedule: {active: [{from: "05:00", to: "09:00"}]}\n')
+    assert daily.absent_ms == 28 * 3_600_000
+    two = 'schedule: {active: [{days: [mon], from: "22:00", to: "02:00"}, {days: [wed], from: "08:00", to: "09:00"}]}\n'
+    assert read(tmp_path, text + two).absent_ms == 138 * 3_600_000
 
 
 def test_a_schedule_is_in_the_city_s_zone_unless_it_says_so(tmp_path: Path) -> None:
