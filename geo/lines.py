@@ -1,4 +1,4 @@
-"""Lines of a GeoJSON file, under the same checks as polygons."""
+"""Lines and points of a file, under the same checks as polygons."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from geo import crs
-from geo.load import FileReport, declared_crs, document_of, features_of, positions, read_bytes, refuse_swapped
+from geo.document import FileReport, How, Opened, open_file, positions, stop_if_misplaced
 
 Line = Sequence[tuple[int, int]]
 """Places in whole numbers of 1e-7 degrees, at least two different ones."""
@@ -25,36 +26,49 @@ class Lines:
     properties: list[Mapping[str, Any]]
 
 
+@dataclass(frozen=True, slots=True)
+class Points:
+    """The points of a file, whole numbers of 1e-7 degrees, with the properties and names of their features."""
+
+    crs: str
+    lon_e7: npt.NDArray[np.int32]
+    lat_e7: npt.NDArray[np.int32]
+    properties: list[Mapping[str, Any]]
+    wheres: list[str]
+
+
 def load_lines(path: Path, declared: str | None = None, assume: str | None = None) -> Lines:
-    """Read a GeoJSON file of LineStrings and MultiLineStrings; arguments and refusals as `geo.load.load_polygons`."""
-    report = FileReport(str(path))
-    document = document_of(read_bytes(path), report)
-    name = declared_crs(document, declared, assume, report)
-    found: list[tuple[str, Any, Mapping[str, Any]]] = []
-    for where, feature in features_of(document, report, ("LineString", "MultiLineString")):
-        for line in _lines_of(feature.get("geometry"), where, report):
+    """Read a file of LineStrings and MultiLineStrings; arguments and refusals as `geo.load.load_polygons`."""
+    return lines_of(open_file(path, How(declared, assume)))
+
+
+def lines_of(opened: Opened) -> Lines:
+    """The lines of an opened file. Raises FileRefused with every fault."""
+    stop_if_misplaced(opened)
+    report = opened.report
+    found: list[tuple[str, npt.NDArray[np.float64], Mapping[str, Any]]] = []
+    for where, feature in opened.features:
+        for line in _lines(feature.get("geometry"), where, report):
             place = positions(line, where, 2, report)
             if place is not None:
                 found.append((where, place, feature.get("properties") or {}))
-    joined = np.concatenate([line for _, line, _ in found]) if found else np.empty((0, 2))
-    refuse_swapped(joined, report)
     report.stop_if_faulty()
-    x, y = crs.quantize(*crs.to_wgs84(joined[:, 0], joined[:, 1], name))
+    joined = np.concatenate([line for _, line, _ in found]) if found else np.empty((0, 2))
+    x, y = crs.quantize(*opened.crs.to_wgs84(joined[:, 0], joined[:, 1]))
     pairs = list(zip(x.tolist(), y.tolist(), strict=True))
     paths: list[Line] = []
     start = 0
     for where, line, _ in found:
-        path_e7 = pairs[start : start + len(line)]
+        path = pairs[start : start + len(line)]
         start += len(line)
-        kept = [v for i, v in enumerate(path_e7) if i == 0 or v != path_e7[i - 1]]
-        if len(kept) < 2:
-            report.add(where, "a line has at least two different positions", str(len(kept)))
-        paths.append(kept)
+        paths.append([place for i, place in enumerate(path) if i == 0 or place != path[i - 1]])
+        if len(paths[-1]) < 2:
+            report.add(where, "a line has at least two different positions", str(len(paths[-1])))
     report.stop_if_faulty()
-    return Lines(name, paths, [properties for _, _, properties in found])
+    return Lines(opened.crs.name, paths, [properties for _, _, properties in found])
 
 
-def _lines_of(geometry: object, where: str, report: FileReport) -> list[object]:
+def _lines(geometry: object, where: str, report: FileReport) -> list[object]:
     kind = geometry.get("type") if isinstance(geometry, dict) else None
     coordinates = geometry.get("coordinates") if isinstance(geometry, dict) else None
     if kind == "LineString":
@@ -63,3 +77,23 @@ def _lines_of(geometry: object, where: str, report: FileReport) -> list[object]:
         return coordinates
     report.add(where, "the geometry must be a LineString or a MultiLineString", kind or geometry)
     return []
+
+
+def points_of(opened: Opened) -> Points:
+    """The points of an opened file. Raises FileRefused with every fault."""
+    stop_if_misplaced(opened)
+    report = opened.report
+    found = []
+    for where, feature in opened.features:
+        geometry = feature.get("geometry")
+        if not isinstance(geometry, dict) or geometry.get("type") != "Point":
+            kind = geometry.get("type") if isinstance(geometry, dict) else geometry
+            report.add(where, "the geometry must be a Point", kind)
+            continue
+        place = positions([geometry.get("coordinates")], where, 1, report)
+        if place is not None:
+            found.append(place[0])
+    report.stop_if_faulty()
+    xy = np.array(found, np.float64).reshape(-1, 2)
+    lon, lat = crs.quantize(*opened.crs.to_wgs84(xy[:, 0], xy[:, 1]))
+    return Points(opened.crs.name, lon, lat, opened.properties(), [where for where, _ in opened.features])

@@ -8,8 +8,9 @@ import orjson
 import pytest
 
 from geo.errors import FileRefused
+from geo.geojson_text import depth
 from geo.grids import code_faults
-from geo.load import depth, load_polygons, parse_polygons
+from geo.load import load_polygons, parse_polygons
 
 SQUARE = [[120.0, 30.0], [120.001, 30.0], [120.001, 30.001], [120.0, 30.001], [120.0, 30.0]]
 
