@@ -30,7 +30,7 @@ class Call(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Sights:
+class Seen:
     """What may be called about: places in degrees, how bad it is there now, in the unit of `Calls.half_at`."""
 
     lon: npt.NDArray[np.float64]
@@ -38,14 +38,14 @@ class Sights:
     bad: npt.NDArray[np.float64]
 
 
-def calls_in_minute(calls: Calls, seed: int, minute: int, sights: Sights, frame: LocalFrame) -> Sequence[Call]:
+def calls_in_minute(calls: Calls, seed: int, minute: int, sights: Seen, frame: LocalFrame) -> Sequence[Call]:
     """Return the calls of one minute since 1970, by time: half of `per_hour` where it is as bad as `half_at`.
 
     A minute's calls depend on the seed, the minute and the sights only.
     """
     squared = (sights.bad / calls.half_at) ** 2
     rate = np.where(squared > FEW, calls.per_hour / 60.0 * squared / (1.0 + squared), 0.0)
-    generator = np.random.Generator(np.random.Philox(key=key_of(seed, "calls"), counter=minute << 64))
+    generator = np.random.Generator(np.random.Philox(key=key_of(seed, f"calls {calls.about}"), counter=minute << 64))
     found: list[Call] = []
     for i, count in enumerate(generator.poisson(rate).tolist()):
         for _ in range(count):

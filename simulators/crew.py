@@ -11,8 +11,8 @@ from typing import Protocol
 
 import msgspec
 
+from simulators.part import Danger
 from simulators.streams import stream
-from simulators.world import Danger
 
 MINUTE_MS = 60_000
 HASTY_ABOVE = {"water": 30.0, "gas": 20.0}
@@ -62,7 +62,7 @@ class Desk(Protocol):
 class Sight(Protocol):
     """Looking around at a place."""
 
-    def danger(self, lon: float, lat: float) -> Danger:
+    def danger(self, lon: float, lat: float, about: tuple[str, ...] = ()) -> Danger:
         """Return the physical danger there, now."""
 
 

@@ -75,7 +75,7 @@ def _leak(simulation: Simulation, lasts_ms: int) -> Iterator[str]:
         rows = world.rows("gas.pressure")
         times = np.full(len(rows), world.now_ms, dtype=np.int64)
         still = np.zeros(len(rows))
-        pressure = world.measure("gas.pressure", rows, times, still, still)[0]
+        pressure = world.measure("gas.pressure", rows, times, still, still).v
         lowest = f"{pressure.min():.1f}" if len(pressure) else "-"
         rate, soil = world.gas.rate_m3_h(world.story_ms), world.gas.soil_m3_h
         methane = world.gas.methane_lel().max()

@@ -26,7 +26,7 @@ from simulators.readings import Readings, join
 from simulators.scenario import Fault, Scenario
 from simulators.streams import UNIFORMS, stream
 
-LANES = UNIFORMS - 2
+LANES = UNIFORMS - 4
 CATCH_UP = 20
 GOLDEN = 0.618033988749895
 ALWAYS = 2**62

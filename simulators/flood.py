@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from geo.frame import LocalFrame
 from simulators.ground import Ground
 from simulators.network import original
+from simulators.part import NOBODY, Eye, Eyes, Floats, Glance, Ints, Mask, Part, Sights, Thing, Told, nearest_of, row
 from simulators.runoff import Basins
 from simulators.scenario import Scenario, Water, draw
 from simulators.storm import Rain
@@ -18,30 +18,24 @@ from simulators.streams import stream
 
 TIP_MM = 0.1
 HOUR_MS = 3_600_000
-SEEN_CM = 3.0
-SURE_CM = 12.0
 TOLD_CM = 0.05
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-Mask = npt.NDArray[np.bool_]
+WIDE_CM = 18.0
+"""Water this deep fills a close view."""
 
 
-@dataclass(frozen=True, slots=True)
-class Eye:
-    """The sensors of one kind: their names, and where they are in metres, float64[n]."""
-
-    sensors: tuple[str, ...]
-    x: Floats
-    y: Floats
-
-
-Eyes = Mapping[str, Eye]
-
-
-class Flood:
+class Flood(Part):
     """Rain, basins, and the sensors that look at them. Positions are numbers of sensors within their kind."""
 
-    def __init__(self, scenario: Scenario, seed: int, ground: Ground, eyes: Eyes) -> None:
+    about = "water"
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        seed: int,
+        ground: Ground,
+        eyes: Eyes,
+        powered: Callable[[Floats, Floats], Mask] = lambda x, _: np.ones(len(x), dtype=np.bool_),
+    ) -> None:
         assert scenario.storm is not None
         assert scenario.water is not None
         self.water: Water = scenario.water
@@ -53,13 +47,13 @@ class Flood:
         self.x, self.y = self._frame.to_metres(lon, lat)
         self.underpasses = np.array([i for i, p in enumerate(ground.low) if p.use == "underpass"], dtype=np.int64)
         self.of = {kind: self._basins_of(eyes[kind]) for kind in ("water.level", "drain.level") if kind in eyes}
-        if "video.ponding" in eyes:
-            self.of["video.ponding"] = self._in_sight(eyes["video.ponding"])
+        self._seen = self._in_sight(eyes.get("video.ponding", NOBODY))
+        self._powered = powered
         self.target = self._pick(seed)
         centre = (0.0, 0.0) if self.target is None else (float(self.x[self.target]), float(self.y[self.target]))
         self.rain = Rain(scenario.storm, seed, centre)
-        gauges = eyes.get("rain.minute", Eye((), np.zeros(0), np.zeros(0)))
-        self.gauge_x, self.gauge_y = gauges.x, gauges.y
+        gauges = eyes.get("rain.minute", NOBODY)
+        self.gauge_x, self.gauge_y, self._gauges = gauges.x, gauges.y, gauges.sensors
         self._waiting_mm = np.zeros(len(self.gauge_x))
         self.peak_cm = np.zeros(len(ground.low))
         self._pump_times = _pump_times(self.water, seed)
@@ -70,10 +64,10 @@ class Flood:
         return np.array([owner.get(name, owner.get(original(name), -1)) for name in eye.sensors], dtype=np.int64)
 
     def _in_sight(self, eye: Eye) -> Ints:
-        """Return which standing water each camera looks at, -1 for none."""
+        """Return the standing water that some camera looks at."""
         open_air = np.array([i for i, p in enumerate(self.ground.low) if p.use != "drain"], dtype=np.int64)
-        nearest, metres = nearest_of(eye.x, eye.y, self.x[open_air], self.y[open_air])
-        return np.where(metres <= self.water.camera_reach_m, open_air[nearest] if len(open_air) else -1, -1)
+        _, metres = nearest_of(self.x[open_air], self.y[open_air], eye.x, eye.y)
+        return open_air[metres <= self.water.camera_reach_m]
 
     def _pick(self, seed: int) -> int | None:
         """Pick the underpass that the storm will find, among those that a sensor looks at."""
@@ -83,8 +77,9 @@ class Flood:
 
     def step(self, story_ms: float, dt_ms: int) -> None:
         """Let it rain for `dt_ms`."""
+        self.basins.pumps_left[:] = self._powered(self.x, self.y)
         if self.target is not None:
-            self.basins.pumps_left[self.target] = self._pumps(story_ms)
+            self.basins.pumps_left[self.target] *= self._pumps(story_ms)
         rates = self.rain.rate(story_ms, np.concatenate([self.x, self.gauge_x]), np.concatenate([self.y, self.gauge_y]))
         self.basins.step(rates[: len(self.x)], dt_ms / 1_000.0)
         self.peak_cm = np.maximum(self.peak_cm, self.basins.depth_cm())
@@ -103,55 +98,70 @@ class Flood:
         self._waiting_mm[position] -= tips * TIP_MM
         return np.asarray(tips * TIP_MM, dtype=np.float64)
 
-    def see(
-        self, kind: str, position: Ints, usual: Floats, reports: npt.NDArray[np.bool_]
-    ) -> tuple[Floats, npt.NDArray[np.bool_]]:
-        """Return what sensors of a kind see and whether they report, given what they would on a dry day."""
-        if kind == "rain.minute":
-            return self.tip(position), reports
-        if kind == "water.level":
-            basin = self.of[kind][position]
-            return usual + np.where(basin >= 0, self.basins.depth_cm()[basin], 0.0), reports
-        if kind == "drain.level":
-            basin = self.of[kind][position]
+    def see(self, glance: Glance) -> None:
+        """Add the water that stands or runs there."""
+        if glance.kind == "rain.minute":
+            glance.v = self.tip(glance.position)
+        elif glance.kind == "water.level":
+            basin = self.of[glance.kind][glance.position]
+            glance.v += glance.gain * np.where(basin >= 0, self.basins.depth_cm()[basin], 0.0)
+        elif glance.kind == "drain.level":
+            basin = self.of[glance.kind][glance.position]
             level = np.where(basin >= 0, self.basins.drain_percent()[basin], 0.0)
-            return np.minimum(usual * np.clip(1.0 - level / 100.0, 0.0, 1.0) + level, 200.0), reports
-        if kind == "video.ponding":
-            basin = self.of[kind][position]
-            depth = np.where(basin >= 0, self.basins.depth_cm()[basin], 0.0)
-            sure = np.clip(usual + 0.93 * -np.expm1(-((depth / SURE_CM) ** 2)), 0.0, 0.99)
-            return np.where(depth >= SEEN_CM, sure, usual), reports | (depth >= SEEN_CM)
-        return usual, reports
+            usual = glance.v * np.clip(1.0 - level / 100.0, 0.0, 1.0)
+            glance.v = np.minimum(usual + glance.gain * level, 200.0)
 
-    def truth(self, story_ms: float) -> list[dict[str, Any]]:
-        """Return where water stands and how deep, what runs in its drain, and where the storm's core is."""
+    def things(self) -> list[Thing]:
+        """Return the water that cameras look at."""
+        depth = self.basins.depth_cm()
+        return [
+            Thing("video.ponding", float(self.x[i]), float(self.y[i]), min(float(depth[i]) / WIDE_CM, 2.0))
+            for i in self._seen.tolist()
+            if depth[i] > TOLD_CM
+        ]
+
+    def sights(self) -> Sights | None:
+        """Return the underpasses and how deep the water stands in them, cm."""
+        which = self.underpasses
+        return Sights(self.x[which], self.y[which], self.basins.depth_cm()[which])
+
+    def dangers(self) -> tuple[Floats, Floats, Floats, Floats] | None:
+        """Return where water stands or stood, cm."""
+        return self.x, self.y, self.basins.depth_cm(), self.peak_cm
+
+    def told(self) -> Iterable[Told]:
+        """Tell of the storm and of the pumps."""
+        if not self.rain.tracks or self.target is None:
+            return
+        track, site = self.rain.tracks[0], self.basins.names[self.target]
+        zh = f"雷雨云团过境，{site}上空雨强约每小时{track.peak_mm_h:.0f}毫米。"
+        yield Told(track.arrives_ms, zh, f"a storm cell passes over {site}, about {track.peak_mm_h:.0f} mm/h.")
+        if self.water.pump_fault is not None:
+            fails, runs = self._pump_times
+            yield Told(fails, f"{site}泵站停机，积水上涨。", f"the pumps of {site} stop; water rises.")
+            yield Told(runs, f"{site}部分水泵恢复，积水回落。", f"some pumps of {site} run again; water falls.")
+
+    def truth(self, story_ms: float, frame: LocalFrame) -> list[dict[str, Any]]:
+        """Return where water stands and how deep, what runs in its drain, the rain at gauges, the storm's core."""
         depth, drain = self.basins.depth_cm(), self.basins.drain_percent()
-        lon, lat = self._frame.to_degrees(self.x, self.y)
         rows: list[dict[str, Any]] = []
         for i in np.flatnonzero((depth > TOLD_CM) | (np.isin(np.arange(len(depth)), self.underpasses))).tolist():
-            place = {"site": self.basins.names[i], "lon": round(float(lon[i]), 6), "lat": round(float(lat[i]), 6)}
-            rows.append({"truth": "water.depth_cm", "v": round(float(depth[i]), 2), **place})
-            rows.append({"truth": "drain.percent", "v": round(float(drain[i]), 1), **place})
-        track = self.rain.tracks[0] if self.rain.tracks else None
-        if track is not None:
-            east, north = self._frame.to_degrees(*(np.array([v]) for v in track.centre(story_ms)))
-            place = {"site": "storm", "lon": round(float(east[0]), 6), "lat": round(float(north[0]), 6)}
-            rows.append({"truth": "storm.core_mm_h", "v": round(self.core_mm_h(story_ms), 1), **place})
+            at = float(self.x[i]), float(self.y[i])
+            rows.append(row("water.depth_cm", depth[i], self.basins.names[i], *at, frame))
+            rows.append(row("drain.percent", drain[i], self.basins.names[i], *at, frame, 1))
+        rates = self.rain.rate(story_ms, self.gauge_x, self.gauge_y)
+        for i in np.flatnonzero(rates > TOLD_CM).tolist():
+            at = float(self.gauge_x[i]), float(self.gauge_y[i])
+            rows.append(row("rain.mm_h", rates[i], self._gauges[i], *at, frame))
+        if self.rain.tracks:
+            centre = self.rain.tracks[0].centre(story_ms)
+            rows.append(row("storm.core_mm_h", self.core_mm_h(story_ms), "storm", *centre, frame, 1))
         return rows
 
     def core_mm_h(self, story_ms: float) -> float:
         """Return the rain in the middle of the main cell, mm/h."""
         x, y = self.rain.tracks[0].centre(story_ms)
         return float(self.rain.rate(story_ms, np.array([x]), np.array([y]))[0])
-
-
-def nearest_of(x: Floats, y: Floats, to_x: Floats, to_y: Floats) -> tuple[Ints, Floats]:
-    """Return the nearest point of the second set to each of the first and its distance; 0 and inf without one."""
-    if not len(to_x) or not len(x):
-        return np.zeros(len(x), dtype=np.int64), np.full(len(x), np.inf)
-    squared = (x[:, None] - to_x) ** 2 + (y[:, None] - to_y) ** 2
-    nearest = np.argmin(squared, axis=1)
-    return nearest.astype(np.int64), np.sqrt(squared[np.arange(len(x)), nearest])
 
 
 def _pump_times(water: Water, seed: int) -> tuple[float, float]:

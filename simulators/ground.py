@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+
 from geo.city import City, Drain, GasSite, LowPoint, Underpass
+from geo.crs import quantize
 from geo.frame import LocalFrame
+from geo.roads import RoadGraph
+from geo.zones import ZoneSet
 
 M2_PER_HA = 10_000.0
+Floats = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +48,15 @@ class GasPlace:
 
 
 @dataclass(frozen=True, slots=True)
+class Yard:
+    """Where muck trucks load or tip."""
+
+    name: str
+    lon: float
+    lat: float
+
+
+@dataclass(frozen=True, slots=True)
 class Ground:
     """A city to simulate; places in a fixed order."""
 
@@ -47,6 +65,18 @@ class Ground:
     low: tuple[LowPlace, ...]
     gas: tuple[GasPlace, ...]
     registry: Path
+    roads: RoadGraph | None = None
+    works: tuple[Yard, ...] = ()
+    disposals: tuple[Yard, ...] = ()
+    zones: Mapping[str, ZoneSet] = field(default_factory=dict)
+
+    def inside(self, zone: str, lon: Floats, lat: Floats) -> Mask:
+        """Tell which places lie in a zone set, none if there is no such set; what moves is in none."""
+        there = np.isfinite(lon) & np.isfinite(lat)
+        if zone not in self.zones or not there.any():
+            return np.zeros(len(lon), dtype=np.bool_)
+        there[there] = self.zones[zone].contains(*quantize(lon[there], lat[there]))
+        return there
 
 
 def ground_of(city: City) -> Ground:
@@ -55,8 +85,13 @@ def ground_of(city: City) -> Ground:
     low += [_low(p, "road", (p.sensor,)) for p in city.low_points]
     low += [_low(p, "drain", (p.sensor,)) for p in city.drains]
     names = {site.id: site.name for site in city.gas_sites}
-    gas = tuple(_gas(site, names.get(site.regulator, "")) for site in city.gas_sites)
-    return Ground(city.name, city.frame, tuple(low), gas, city.registry_path)
+    gas = tuple(_gas(site, names.get(site.regulator, "")) for site in (*city.gas_sites, *city.gas_spaces))
+    works, disposals = (
+        tuple(Yard(site.name, site.lon, site.lat) for site in city.muck_sites if site.use == use)
+        for use in ("works", "disposal")
+    )
+    roads = city.roads if city.path("roads.geojson").is_file() else None
+    return Ground(city.name, city.frame, tuple(low), gas, city.registry_path, roads, works, disposals, dict(city.zones))
 
 
 def _low(place: Underpass | LowPoint | Drain, use: str, sensors: tuple[str, ...]) -> LowPlace:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -12,8 +12,15 @@ from simulators.network import Network
 from simulators.readings import Readings
 from simulators.scenario import Signal
 from simulators.streams import stream
+from simulators.traffic import plate_of, sort_of
 
 DAY_MS = 86_400_000
+WORD = ("false", "true")
+MORE = {
+    "drain.pump": lambda level, _: f',"sump_cm":{level}',
+    "vehicle.position": lambda loaded, lifted: f',"loaded":{WORD[loaded > 0]},"lifted":{WORD[lifted > 0]}',
+}
+"""What stands in `attrs` beside a value of these kinds (`Readings.more`)."""
 FIRMWARE = ("1.8.2", "2.0.1", "2.1.0", "2.1.4", "3.0.0")
 Floats = npt.NDArray[np.float64]
 
@@ -25,6 +32,7 @@ class Writer:
         self._head: list[str] = []
         self._attrs: list[str] = []
         self._battery: list[int] = []
+        self._more: list[Callable[[float, float], str] | None] = []
         self._tail: list[str] = []
         self._day = -1
         places = _places(network.lon, network.lat)
@@ -32,9 +40,12 @@ class Writer:
             generator = stream(seed, f"device|{name}")
             firmware = FIRMWARE[int(generator.integers(len(FIRMWARE)))]
             attrs = {"site": site} if site else {}
+            if row.kind == "vehicle.position":
+                attrs |= {"type": sort_of(row.cell("site")), "plate": plate_of(row.sensor, seed)}
             attrs |= {"model": signals[row.kind].model, "fw": firmware, "unit": signals[row.kind].unit}
             self._head.append(orjson.dumps({"sensor": row.sensor, "kind": row.kind}).decode()[:-1] + ',"t":')
             self._attrs.append(f'{place},"attrs":{orjson.dumps(attrs).decode()[:-1]},"battery":')
+            self._more.append(MORE.get(row.kind))
             self._battery.append(int(generator.integers(80)))
 
     def _tails(self, day: int) -> list[str]:
@@ -50,7 +61,8 @@ class Writer:
             return []
         head, tail = self._head, self._tails(int(readings.arrives_ms[0]) // DAY_MS)
         row, t, v, db = readings.row.tolist(), readings.t_ms.tolist(), readings.v.tolist(), readings.weak_db.tolist()
-        if not log_t and not np.isfinite(readings.lon).any():
+        beside = np.flatnonzero(np.isfinite(readings.more[:, 0]))
+        if not log_t and not len(beside) and not np.isfinite(readings.lon).any():
             columns = zip(row, t, v, db, strict=True)
             return [f'{head[r]}{a},"v":{x}{tail[r]}{b}}}}}'.encode() for r, a, x, b in columns]
         places = [""] * len(row)
@@ -58,6 +70,9 @@ class Writer:
         for i, place in zip(moving.tolist(), _places(readings.lon[moving], readings.lat[moving]), strict=True):
             places[i] = place
         ends = [f'}},"log_t":{at}}}' for at in readings.arrives_ms.tolist()] if log_t else ["}}"] * len(row)
+        for i, (first, second) in zip(beside.tolist(), readings.more[beside].tolist(), strict=True):
+            told = self._more[row[i]]
+            ends[i] = told(first, second) + ends[i] if told is not None else ends[i]
         every = zip(row, t, v, places, db, ends, strict=True)
         return [f'{head[r]}{a},"v":{x}{place}{tail[r]}{b}{end}'.encode() for r, a, x, place, b, end in every]
 

@@ -24,11 +24,14 @@ def names() -> list[str]:
 
 
 def load(name_or_path: str | Path) -> Scenario:
-    """Read a scenario; `extends: NAME` takes what the file leaves out from a shipped one.
+    """Read a scenario, a shipped one by its name (`-` counts as `_`), or a file.
+
+    `extends: NAME` takes what the file leaves out from a shipped one.
 
     ScenarioError names every fault of the file: unknown and missing keys, wrong types, values out of bounds.
     """
-    path = SHIPPED / f"{name_or_path}.yaml" if str(name_or_path) in names() else Path(name_or_path)
+    known = str(name_or_path).replace("-", "_")
+    path = SHIPPED / f"{known}.yaml" if known in names() else Path(name_or_path)
     faults: list[ScenarioFault] = []
     place = read.Place(path.name, faults)
     tree = _parse(path, place)

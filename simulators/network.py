@@ -41,6 +41,7 @@ class Network:
         self.rows = tuple(sorted(rows))
         self.sensor = tuple(row.sensor for row in self.rows)
         self.kind = tuple(row.kind for row in self.rows)
+        self.site = tuple(row.cell("site") for row in self.rows)
         self.gateway = tuple(row.cell("gateway") for row in self.rows)
         self.names = tuple(f"{row.sensor}|{row.kind}" for row in self.rows)
         places = np.array([_place(row) for row in self.rows], dtype=np.float64).reshape(len(self.rows), 2)
@@ -83,7 +84,8 @@ def read_registry(path: Path) -> list[Row]:
 def choose(rows: Sequence[Row], kinds: Iterable[str], count: int | None) -> Network:
     """Choose `count` rows of these kinds (None: all), the rare kinds first, so that few sensors still show every kind.
 
-    Which ones stay depends on their names only. More than there are: doubles stand near the real ones, `<sensor>.2`.
+    Which ones stay depends on their names only; who is chosen for one kind is chosen first for its others.
+    More than there are: doubles stand near the real ones, `<sensor>.2`.
     """
     known = set(kinds)
     playable = sorted(row for row in rows if row.kind in known)
@@ -102,10 +104,12 @@ def _fewer(rows: Sequence[Row], count: int) -> list[Row]:
         by_kind.setdefault(row.kind, []).append(row)
     order = sorted(by_kind, key=lambda kind: (kind not in NEVER_CUT, len(by_kind[kind]), kind))
     chosen: list[Row] = []
+    known: set[str] = set()
     for i, kind in enumerate(order):
         left = count - len(chosen)
         share = left if kind in NEVER_CUT else left // (len(order) - i)
-        chosen += sorted(by_kind[kind], key=_rank)[:share]
+        chosen += sorted(by_kind[kind], key=lambda row: (row.sensor not in known, _rank(row)))[:share]
+        known.update(row.sensor for row in chosen)
     return chosen
 
 

@@ -154,6 +154,19 @@ def span(low: float, high: float) -> Reader[Span]:
     return _span(number(low, high))
 
 
+def pair(low: float, high: float) -> Reader[tuple[float, float]]:
+    """Two numbers [from, to], the first one below the second."""
+    both = _span(number(low, high))
+
+    def read(value: Any, place: Place) -> tuple[float, float] | None:
+        found = both(value, place)
+        if found is not None and found.low == found.high:
+            return place.fault("must be [from, to]", value)
+        return None if found is None else (found.low, found.high)
+
+    return read
+
+
 def span_of_durations() -> Reader[Span]:
     """A duration or [low, high] of them, in ms."""
     return _span(duration(signed=True))

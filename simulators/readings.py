@@ -23,6 +23,8 @@ class Readings:
     lon: Floats
     lat: Floats
     weak_db: Ints
+    more: Floats
+    """float64[n, 2]: what stands beside the value in `attrs`, nan for nothing (lines.MORE)."""
     normal: Floats
     chance: Floats
     """float64[n, LANES] in [0, 1): the faults' draws of this reading."""

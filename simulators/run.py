@@ -11,13 +11,12 @@ import orjson
 
 from simulators import faults
 from simulators.calls import Call, calls_in_minute
-from simulators.everyday import natures
 from simulators.ground import Ground
 from simulators.lines import Writer
 from simulators.network import Network, choose, original, read_registry
 from simulators.readings import Readings, join
 from simulators.scenario import Scenario
-from simulators.streams import Streams
+from simulators.streams import Streams, natures
 from simulators.world import STEP_MS, World
 
 MINUTE_MS = 60_000
@@ -134,11 +133,12 @@ class Simulation:
 
     def _report(self, kind: str, rows: Ints, t_ms: Ints, number: int) -> Readings:
         normal, uniform = self._streams.draw(rows, number)
-        v, reports = self.world.measure(kind, rows, t_ms, normal, uniform[0])
-        lon, lat = self.world.moving(kind, rows, t_ms)
+        glance = self.world.measure(kind, rows, t_ms, normal, uniform[0], uniform[6:8])
+        lon, lat = self.world.moving(kind, glance)
         weak = (WEAKEST_DB + DB_SPREAD * uniform[1]).astype(np.int64)
-        readings = Readings(rows, t_ms, t_ms, v, lon, lat, weak, normal, uniform[2:].T)
-        return readings if reports.all() else readings.take(reports)
+        lanes = uniform[2 : 2 + faults.LANES].T
+        readings = Readings(rows, t_ms, t_ms, glance.v, lon, lat, weak, glance.more, normal, lanes)
+        return readings if glance.reports.all() else readings.take(glance.reports)
 
     def _truth(self, until: int, *, first: bool) -> list[bytes]:
         """Return what is true at the end of a step, if a minute ends there."""
@@ -149,10 +149,16 @@ class Simulation:
 
     def _calls(self, t_ms: int, until: int) -> tuple[Call, ...]:
         """Return the calls of the minute that ends in this step."""
-        calls, minute = self.scenario.calls, t_ms // MINUTE_MS
-        if calls is None or minute == until // MINUTE_MS or t_ms < self.scenario.starts_ms:
+        minute = t_ms // MINUTE_MS
+        if minute == until // MINUTE_MS or t_ms < self.scenario.starts_ms:
             return ()
-        return tuple(calls_in_minute(calls, self.seed, minute, self.world.sights(), self.world.frame))
+        world, seed = self.world, self.seed
+        found = [
+            call
+            for calls in self.scenario.calls
+            for call in calls_in_minute(calls, seed, minute, world.sights(calls.about), world.frame)
+        ]
+        return tuple(sorted(found, key=lambda call: (call.t, call.contact)))
 
 
 def _by_phase(rows: Ints, phases: Floats) -> tuple[Ints, Floats]:
@@ -169,4 +175,5 @@ def _sites(network: Network, ground: Ground) -> list[str]:
 
 def _none() -> Readings:
     whole, real = np.zeros(0, dtype=np.int64), np.zeros(0)
-    return Readings(whole, whole, whole, real, real, real, whole, real, np.zeros((0, faults.LANES)))
+    more, lanes = np.zeros((0, 2)), np.zeros((0, faults.LANES))
+    return Readings(whole, whole, whole, real, real, real, whole, more, real, lanes)

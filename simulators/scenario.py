@@ -15,7 +15,9 @@ from numpy.random import Generator
 from simulators import reading_yaml as read
 
 MINUTE_MS = 60_000
-NO_PUMPS = read.Span(0.0, 0.0)
+NO_PUMPS = NO_WARMTH = read.Span(0.0, 0.0)
+USUAL_SHARE, USUAL_POINT_KG = read.Span(0.7, 1.2), read.Span(240.0, 480.0)
+SCENES = ("lane_blocked", "waste_overflow", "dumping", "vendor", "spill", "parking", "smoke")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +43,8 @@ class Wind:
 class Signal:
     """The everyday course of a kind: `mean` ± `spread` by sensor, a daily wave, a slow wander, noise.
 
-    All parts are bounded (noise at three of its standard deviations), so that the whole is.
+    All parts are bounded (noise at three of its standard deviations), so that the whole is. `gain`: by how much an
+    instrument may misjudge a unit, `placed`: what share it may miss where it hangs; `wander` is its drift.
     """
 
     every_ms: Annotated[int, read.duration(at_least=1_000)]
@@ -55,26 +58,64 @@ class Signal:
     low: Annotated[float, read.number()] = 0.0
     high: Annotated[float, read.number()]
     chance: Annotated[float, read.number(0.0, 1.0)] = 1.0
+    gain: Annotated[float, read.number(0.0, 1.0)] = 0.0
+    placed: Annotated[float, read.number(0.0, 1.0)] = 0.0
     unit: Annotated[str, read.text()] = ""
     model: Annotated[str, read.text()]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bins:
-    """Bins fill by the rhythm of the day and are emptied on rounds."""
+    """Bins fill by the rhythm of the day and are emptied on rounds; collection points only in the dropping hours.
+
+    kg_per_day: as a share of the point's capacity.
+    """
 
     fills_per_day: Annotated[read.Span, read.span(0.0, 1000.0)]
     rounds_at_hour: Annotated[tuple[float, ...], read.listing(read.number(0.0, 24.0))]
     round_lasts_ms: Annotated[int, read.duration()]
     left_after: Annotated[read.Span, read.span(0.0, 100.0)]
+    drops_at_hour: Annotated[tuple[tuple[float, float], ...], read.listing(read.pair(0.0, 24.0))] = ((6, 9), (18, 21))
+    points_at_hour: Annotated[tuple[float, ...], read.listing(read.number(0.0, 24.0))] = (9.5, 21.5)
+    kg_per_day: Annotated[read.Span, read.span(0.0, 5.0)] = USUAL_SHARE
+    capacity_kg: Annotated[read.Span, read.span(1.0, 10_000.0)] = USUAL_POINT_KG
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MissedRounds:
+    """A neighbourhood where nobody collects for a while."""
+
+    begins_ms: Annotated[read.Span, read.span_of_durations()]
+    lasts_ms: Annotated[read.Span, read.span_of_durations()]
+    radius_m: Annotated[read.Span, read.span(10.0, 20_000.0)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LateDrops:
+    """Household waste that comes outside the hours: to how many points, how often each, when and how much."""
+
+    points: Annotated[int, read.whole(0, 1_000)]
+    times: Annotated[int, read.whole(1, 100)] = 1
+    begins_ms: Annotated[read.Span, read.span_of_durations()]
+    kg: Annotated[read.Span, read.span(0.0, 1_000.0)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vehicles:
-    """Vehicles on their rounds through the streets around their depot."""
+    """How far vehicles go on their rounds, and the hours of the night in which muck trucks work."""
 
-    reach_m: Annotated[read.Span, read.span(10.0, 20_000.0)]
-    lap_ms: Annotated[int, read.duration(at_least=MINUTE_MS)]
+    reach_m: Annotated[read.Span, read.span(10.0, 50_000.0)]
+    trucks_from_hour: Annotated[float, read.number(0.0, 24.0)] = 20.5
+    trucks_for_hours: Annotated[float, read.number(0.0, 24.0)] = 8.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Misdeed:
+    """What some muck trucks do on one of their trips."""
+
+    what: Annotated[str, read.choice(("off_corridor", "dumping", "spill", "hours"))]
+    count: Annotated[int, read.whole(1, 100)] = 1
+    begins_ms: Annotated[read.Span, read.span_of_durations()]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,12 +198,87 @@ class Leak:
     pipe_loss_kpa_km: Annotated[read.Span, read.span(0.01, 1_000.0)]
     isolated_after_ms: Annotated[read.Span, read.span_of_durations()]
     mended_after_ms: Annotated[read.Span, read.span_of_durations()]
+    wave_kpa: Annotated[float, read.number(0.0, 1_000.0)] = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomLeak:
+    """A hose slips off in a kitchen or basement; how it is aired while the gas runs."""
+
+    begins_ms: Annotated[read.Span, read.span_of_durations()]
+    rate_m3_h: Annotated[read.Span, read.span(0.01, 1_000.0)]
+    air_changes_h: Annotated[read.Span, read.span(0.01, 100.0)]
+    shut_after_ms: Annotated[read.Span, read.span_of_durations()]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegulatorFault:
+    """A regulator no longer closes: how far and how fast the pressure behind it rises."""
+
+    begins_ms: Annotated[read.Span, read.span_of_durations()]
+    rises_kpa: Annotated[read.Span, read.span(0.0, 1_000.0)]
+    over_ms: Annotated[read.Span, read.span_of_durations()]
+    mended_after_ms: Annotated[read.Span, read.span_of_durations()]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fire:
+    """A fire: where it starts, how it smoulders, burns and ends. draws_mpa: what engines take from nearby hydrants."""
+
+    what: Annotated[str, read.choice(("room", "charging", "cable"))]
+    begins_ms: Annotated[read.Span, read.span_of_durations()]
+    smoulders_ms: Annotated[read.Span, read.span_of_durations()]
+    smoulder_g_s: Annotated[read.Span, read.span(0.0, 10.0)]
+    growth_kw_s2: Annotated[read.Span, read.span(0.0, 1.0)]
+    peak_kw: Annotated[read.Span, read.span(0.0, 100_000.0)]
+    burns_ms: Annotated[read.Span, read.span_of_durations()]
+    room_m3: Annotated[read.Span, read.span(1.0, 100_000.0)]
+    air_changes_h: Annotated[read.Span, read.span(0.1, 100.0)]
+    warms_k: Annotated[read.Span, read.span(0.0, 500.0)] = NO_WARMTH
+    draws_mpa: Annotated[read.Span, read.span(0.0, 2.0)] = NO_WARMTH
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wear:
+    """One worn circuit: when its joint fails, how fast leak and warmth double before, how far they come."""
+
+    fails_ms: Annotated[read.Span, read.span_of_durations()]
+    doubles_ms: Annotated[read.Span, read.span_of_durations()]
+    leak_ma: Annotated[read.Span, read.span(0.0, 100_000.0)]
+    warms_k: Annotated[read.Span, read.span(0.0, 500.0)]
+    cut_after_ms: Annotated[read.Span, read.span_of_durations()]
+    boards: Annotated[int, read.whole(1, 100)] = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PowerCut:
+    """A district without electricity. holds: how long gateways live on; drains: what batteries lose in an hour."""
+
+    begins_ms: Annotated[read.Span, read.span_of_durations()]
+    lasts_ms: Annotated[read.Span, read.span_of_durations()]
+    radius_m: Annotated[read.Span, read.span(10.0, 50_000.0)]
+    holds_ms: Annotated[read.Span, read.span_of_durations()]
+    drains_percent_h: Annotated[read.Span, read.span(0.0, 1_000.0)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """Something that stands or happens in the street for a while, `away` from cameras of its kind, best in a zone."""
+
+    what: Annotated[str, read.choice(SCENES)]
+    count: Annotated[int, read.whole(1, 1_000)] = 1
+    zone: Annotated[str, read.text()] = ""
+    begins_ms: Annotated[read.Span, read.span_of_durations()]
+    lasts_ms: Annotated[read.Span, read.span_of_durations()]
+    away_m: Annotated[read.Span, read.span(0.0, 5_000.0)]
+    size: Annotated[read.Span, read.span(0.0, 10.0)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calls:
-    """Citizens who call about what they see: how many an hour at a danger of a half, and what they say."""
+    """Citizens who call about what they see: how many an hour where it is as bad as `half_at`, and what they say."""
 
+    about: Annotated[str, read.choice(("water", "gas", "fire", "waste", "street"))]
     per_hour: Annotated[float, read.number(0.0, 10_000.0)]
     half_at: Annotated[float, read.number(0.0)]
     category: Annotated[str, read.text()]
@@ -215,7 +331,16 @@ class Scenario:
     storm: Annotated[Storm | None, read.section(Storm)] = None
     water: Annotated[Water | None, read.section(Water)] = None
     leak: Annotated[Leak | None, read.section(Leak)] = None
-    calls: Annotated[Calls | None, read.section(Calls)] = None
+    room_leak: Annotated[RoomLeak | None, read.section(RoomLeak)] = None
+    regulator: Annotated[RegulatorFault | None, read.section(RegulatorFault)] = None
+    electric: Annotated[Wear | None, read.section(Wear)] = None
+    fires: Annotated[tuple[Fire, ...], read.listing(read.section(Fire))] = ()
+    power_cut: Annotated[PowerCut | None, read.section(PowerCut)] = None
+    missed_rounds: Annotated[MissedRounds | None, read.section(MissedRounds)] = None
+    late_drops: Annotated[LateDrops | None, read.section(LateDrops)] = None
+    scenes: Annotated[tuple[Scene, ...], read.listing(read.section(Scene))] = ()
+    misdeeds: Annotated[tuple[Misdeed, ...], read.listing(read.section(Misdeed))] = ()
+    calls: Annotated[tuple[Calls, ...], read.listing(read.section(Calls))] = ()
     faults: Annotated[tuple[Fault, ...], read.listing(read.section(Fault))] = ()
 
 

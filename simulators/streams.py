@@ -10,7 +10,8 @@ import numpy.typing as npt
 from numpy.random import Generator, Philox
 
 BLOCK = 64
-UNIFORMS = 6
+UNIFORMS = 8
+NATURE = 8
 
 
 def key_of(seed: int, name: str) -> int:
@@ -21,6 +22,14 @@ def key_of(seed: int, name: str) -> int:
 def stream(seed: int, name: str) -> Generator:
     """Open the stream of this name at its beginning."""
     return Generator(Philox(key=key_of(seed, name)))
+
+
+def natures(seed: int, names: Sequence[str]) -> npt.NDArray[np.float64]:
+    """Return what makes each sensor itself, float64[n, NATURE] in [0, 1)."""
+    table = np.empty((len(names), NATURE))
+    for i, name in enumerate(names):
+        table[i] = stream(seed, f"nature|{name}").random(NATURE)
+    return table
 
 
 class Streams:

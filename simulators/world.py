@@ -1,37 +1,35 @@
-"""The city as it is: weather, water and gas moving on in steps of ten seconds, and what every sensor would see."""
+"""The city as it is: weather, water, gas, fire and the rest in steps of ten seconds; what every sensor sees."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from simulators import everyday
-from simulators.calls import Sights
-from simulators.flood import Eye, Flood
+from simulators.calls import Seen
+from simulators.cameras import Cameras, daylight
+from simulators.electric import CABLE, Electric
+from simulators.fire import Fires
+from simulators.flood import Flood
+from simulators.gas_faults import Regulator, RoomGas
 from simulators.ground import Ground
 from simulators.network import Network
+from simulators.part import Danger, Eye, Floats, Glance, Ints, Mask, Part
+from simulators.power import Power
+from simulators.pumps import KIND as PUMP
+from simulators.pumps import Pumps
 from simulators.scenario import Scenario
 from simulators.seepage import Seepage
+from simulators.streets import Streets
+from simulators.traffic import MOVING, Traffic
+from simulators.waste import Waste
 from simulators.wind import Breeze
 
 STEP_MS = 10_000
-DEPOTS_WITHIN_M = 2_500.0
-MOVING = "vehicle.position"
 DANGER_WITHIN_M = 150.0
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True)
-class Danger:
-    """What threatens at a place: water in cm, gas in %LEL, or none; now, and the most that there has been."""
-
-    what: str
-    now: float
-    peak: float
+NO_DANGER = Danger("none", 0.0, 0.0)
 
 
 class World:
@@ -49,11 +47,64 @@ class World:
         self._position = np.zeros(len(network), dtype=np.int64)
         for rows, _ in self._groups.values():
             self._position[rows] = np.arange(len(rows))
-        names = np.array(network.sensor)
-        self.eyes = {k: Eye(tuple(names[rows].tolist()), x[rows], y[rows]) for k, (rows, _) in self._groups.items()}
+        names, sites = np.array(network.sensor), np.array(network.site)
+        self.eyes = {
+            kind: Eye(tuple(names[rows].tolist()), x[rows], y[rows], tuple(sites[rows].tolist()))
+            for kind, (rows, _) in self._groups.items()
+        }
         self.breeze = Breeze(scenario.wind, seed)
-        self.flood = Flood(scenario, seed, ground, self.eyes) if scenario.storm is not None else None
-        self.gas = Seepage.near(scenario.leak, seed, ground, self.eyes) if scenario.leak is not None else None
+        self.cameras = Cameras(self.eyes)
+        self.power: Power | None = None
+        self.flood: Flood | None = None
+        self.gas: Seepage | None = None
+        self.parts: tuple[Part, ...] = tuple(part for part in self._made(seed) if part is not None)
+
+    def _made(self, seed: int) -> list[Part | None]:
+        """Make what the scenario asks for; what silences sensors comes last."""
+        scenario, eyes, ground = self.scenario, self.eyes, self.ground
+        if scenario.power_cut is not None:
+            mains = {kind: self._mains(kind) for kind in eyes}
+            self.power = Power(scenario.power_cut, seed, eyes, mains)
+        if scenario.storm is not None:
+            self.flood = Flood(scenario, seed, ground, eyes, self._powered)
+        if scenario.leak is not None:
+            self.gas = Seepage.near(scenario.leak, seed, ground, eyes)
+        electric = None
+        if scenario.electric is not None:
+            electric = Electric(scenario.electric, seed, eyes, scenario.starts_ms, scenario.utc_offset_h)
+        joint = {} if electric is None or electric.cable is None else {CABLE: electric.cable}
+        return [
+            self.flood,
+            Pumps(seed, ground, eyes[PUMP], self.flood, self._powered) if PUMP in eyes else None,
+            self.gas.blow(self.breeze) if self.gas is not None else None,
+            RoomGas(scenario.room_leak, seed, ground, eyes) if scenario.room_leak is not None else None,
+            Regulator(scenario.regulator, seed, eyes) if scenario.regulator is not None else None,
+            electric,
+            Fires(scenario.fires, seed, eyes, joint) if scenario.fires else None,
+            Streets(scenario.scenes, seed, eyes, self._zones()) if scenario.scenes else None,
+            Traffic(scenario, seed, ground, eyes) if MOVING in eyes else None,
+            Waste(scenario, seed, eyes),
+            self.power,
+        ]
+
+    def _mains(self, kind: str) -> Mask:
+        """Tell which sensors of a kind hang on a gateway."""
+        return np.array([bool(self.network.gateway[i]) for i in self.rows(kind).tolist()], dtype=np.bool_)
+
+    def _zones(self) -> Mapping[str, Mapping[str, Mask]]:
+        """Return by zone and kind of video which cameras stand in it."""
+        found: dict[str, dict[str, Mask]] = {}
+        for name in {scene.zone for scene in self.scenario.scenes if scene.zone in self.ground.zones}:
+            for kind in (kind for kind in self.eyes if kind.startswith("video.")):
+                lon, lat = self.network.lon[self.rows(kind)], self.network.lat[self.rows(kind)]
+                found.setdefault(name, {})[kind] = self.ground.inside(name, lon, lat)
+        return found
+
+    def _powered(self, x: Floats, y: Floats) -> Mask:
+        """Tell which places have electricity now."""
+        if self.power is None or not self.power.out(self.story_ms):
+            return np.ones(len(x), dtype=np.bool_)
+        return ~self.power.within(x, y)
 
     @property
     def story_ms(self) -> float:
@@ -67,73 +118,72 @@ class World:
     def advance(self, to_ms: int) -> None:
         """Let time pass, in whole steps, until `to_ms`."""
         while self.now_ms + STEP_MS <= to_ms:
-            if self.flood is not None:
-                self.flood.step(self.story_ms, STEP_MS)
-            if self.gas is not None:
-                self.gas.step(self.story_ms, STEP_MS, self.breeze)
+            for part in self.parts:
+                part.step(self.story_ms, STEP_MS)
             self.now_ms += STEP_MS
+        self.cameras.look(thing for part in self.parts for thing in part.things())
+        self.cameras.light = daylight(self.now_ms, self.scenario.utc_offset_h)
+        if self.flood is not None:
+            eyes = {kind: self.eyes[kind] for kind in self.cameras.rain_mm_h}
+            self.cameras.rain_mm_h = {k: self.flood.rain.rate(self.story_ms, e.x, e.y) for k, e in eyes.items()}
 
     def measure(
-        self, kind: str, rows: Ints, t_ms: Ints, normal: Floats, chance: Floats
-    ) -> tuple[Floats, npt.NDArray[np.bool_]]:
-        """Return what these rows of one kind see now, float64[n] as the instrument rounds it, and who reports at all.
+        self, kind: str, rows: Ints, t_ms: Ints, normal: Floats, chance: Floats, luck: Floats | None = None
+    ) -> Glance:
+        """Return what these rows of one kind see now, `v` as the instrument rounds it, and who reports at all.
 
-        `normal`: draws of the noise; `chance` in [0, 1). A row stands at most once in a call.
+        `normal`: draws of the noise; `chance`, and `luck` float64[2, n], in [0, 1). A row stands once in a call.
         """
         signal, position = self.scenario.signals[kind], self._position[rows]
         nature, offset_h = self._groups[kind][1][position], self.scenario.utc_offset_h
-        seen, reports = everyday.course(signal, nature, t_ms, offset_h, normal), chance < signal.chance
-        if kind == "waste.fill":
-            seen = np.clip(seen + everyday.fill(self.scenario.bins, nature, t_ms, offset_h), signal.low, signal.high)
-        elif kind == MOVING:
-            speed = everyday.drive(self.scenario.vehicles, nature, t_ms)[2]
-            seen = np.clip(seen + speed - signal.mean, signal.low, signal.high)
-        if self.flood is not None:
-            seen, reports = self.flood.see(kind, position, seen, reports)
-        if self.gas is not None:
-            seen = self.gas.see(kind, position, seen, self.story_ms)
-        return np.round(seen, signal.decimals), reports
+        glance = Glance(
+            kind=kind,
+            position=position,
+            t_ms=t_ms,
+            story_ms=self.story_ms,
+            nature=nature,
+            gain=(1.0 + signal.gain * (2.0 * nature[:, 5] - 1.0)) * (1.0 - signal.placed * nature[:, 6]),
+            noise=normal,
+            v=everyday.course(signal, nature, t_ms, offset_h, normal),
+            reports=chance < signal.chance,
+            more=np.full((len(rows), 2), np.nan),
+        )
+        if kind.startswith("video."):
+            given = np.stack([chance, chance]) if luck is None else np.stack([chance, luck[0]])
+            self.cameras.see(glance, normal, given, signal.chance)
+        for part in self.parts:
+            part.see(glance)
+        glance.v = np.round(glance.v, signal.decimals)
+        return glance
 
-    def moving(self, kind: str, rows: Ints, t_ms: Ints) -> tuple[Floats, Floats]:
+    def moving(self, kind: str, glance: Glance) -> tuple[Floats, Floats]:
         """Return where these rows of one kind are in degrees, nan for what stands still."""
         if kind != MOVING:
-            return np.full(len(rows), np.nan), np.full(len(rows), np.nan)
-        nature = self._groups[kind][1][self._position[rows]]
-        x, y, _ = everyday.drive(self.scenario.vehicles, nature, t_ms)
-        depot = DEPOTS_WITHIN_M * (2.0 * nature[:, 4:6] - 1.0)
-        return self.frame.to_degrees(x + depot[:, 0], y + depot[:, 1])
+            return np.full(len(glance.v), np.nan), np.full(len(glance.v), np.nan)
+        traffic = next(part for part in self.parts if isinstance(part, Traffic))
+        return traffic.places(glance.position, glance.t_ms, glance.noise)
 
     def truth(self) -> list[dict[str, Any]]:
         """Return what is so now, physically: one row a quantity and place."""
-        rows: list[dict[str, Any]] = [] if self.flood is None else self.flood.truth(self.story_ms)
-        return rows if self.gas is None else rows + self.gas.truth(self.story_ms, self.frame)
+        return [row for part in self.parts for row in part.truth(self.story_ms, self.frame)]
 
-    def sights(self) -> Sights:
-        """Return what citizens may call about: underpasses by depth in cm, wells by %LEL."""
-        if self.flood is not None:
-            which = self.flood.underpasses
-            lon, lat = self.frame.to_degrees(self.flood.x[which], self.flood.y[which])
-            return Sights(lon, lat, self.flood.basins.depth_cm()[which])
-        if self.gas is not None:
-            rows = self.rows("gas.methane")
-            return Sights(self.network.lon[rows], self.network.lat[rows], self.gas.methane_lel())
-        return Sights(np.zeros(0), np.zeros(0), np.zeros(0))
+    def sights(self, about: str) -> Seen:
+        """Return what citizens may call about, places in degrees."""
+        found = [sights for part in self.parts if part.about == about and (sights := part.sights()) is not None]
+        x, y, bad = (np.concatenate([np.zeros(0), *(getattr(s, name) for s in found)]) for name in ("x", "y", "bad"))
+        lon, lat = self.frame.to_degrees(x, y)
+        return Seen(lon, lat, bad)
 
-    def danger(self, lon: float, lat: float) -> Danger:
-        """Return the physical danger around a place: the nearest standing water or room with gas that has had any."""
+    def danger(self, lon: float, lat: float, about: tuple[str, ...] = ()) -> Danger:
+        """Return the physical danger around a place: the nearest that there has been, of these sorts (none: any)."""
         x, y = (float(metres) for metres in self.frame.to_metres(lon, lat))
-        if self.flood is not None:
-            peak, now = self.flood.peak_cm, self.flood.basins.depth_cm()
-            return _nearest("water", self.flood.x - x, self.flood.y - y, now, peak)
-        if self.gas is not None:
-            wells = self.eyes["gas.methane"]
-            return _nearest("gas", wells.x - x, wells.y - y, self.gas.methane_lel(), self.gas.peak_lel)
-        return Danger("none", 0.0, 0.0)
-
-
-def _nearest(what: str, east: Floats, north: Floats, now: Floats, peak: Floats) -> Danger:
-    metres = np.where(peak > 0.0, np.hypot(east, north), np.inf)
-    if not len(metres) or metres.min() > DANGER_WITHIN_M:
-        return Danger("none", 0.0, 0.0)
-    nearest = int(np.argmin(metres))
-    return Danger(what, float(now[nearest]), float(peak[nearest]))
+        best, metres = NO_DANGER, DANGER_WITHIN_M
+        for part in self.parts:
+            found = part.dangers() if not about or part.about in about else None
+            if found is None or not len(found[0]):
+                continue
+            away = np.where(found[3] > 0.0, np.hypot(found[0] - x, found[1] - y), np.inf)
+            nearest = int(np.argmin(away))
+            if away[nearest] <= metres:
+                best, metres = Danger(part.about, float(found[2][nearest]), float(found[3][nearest])), away[nearest]
+        return best

@@ -28,8 +28,17 @@ def test_every_shipped_scenario_is_named_as_its_file(name: str) -> None:
     assert load(name).name == name
 
 
-def test_the_three_scenarios_ship() -> None:
-    assert names() == ["calm_day", "cloudburst", "gas_leak"]
+SHIPPED = (
+    "bad_day, calm_day, cloudburst, electrical_fire, gas_leak, kitchen_fire, muck_truck_night, night_dumping, power_cut"
+)
+
+
+def test_nine_scenarios_ship() -> None:
+    assert names() == SHIPPED.split(", ")
+
+
+def test_a_hyphen_in_the_name_of_a_shipped_scenario_counts_as_an_underscore() -> None:
+    assert load("bad-day") == load("bad_day")
 
 
 def test_a_scenario_takes_from_the_one_it_extends_what_it_leaves_out(tmp_path: Path) -> None:
@@ -61,7 +70,8 @@ def test_all_faults_are_named_at_once_in_order_of_place(tmp_path: Path) -> None:
         "mine.yaml:2:7: name: must be a name of a-z, 0-9 and _; got Mine",
         "mine.yaml:3:6: for: must be a duration, one whole number and ms, s, m, h or d, at least 60000 ms; got 3 h",
         "mine.yaml:4:1: strom: must be one of name, title, starts, utc_offset_h, for, prelude, wind, signals, bins, "
-        "vehicles, storm, water, leak, calls, faults; got strom",
+        "vehicles, storm, water, leak, room_leak, regulator, electric, fires, power_cut, missed_rounds, late_drops, "
+        "scenes, misdeeds, calls, faults; got strom",
         "mine.yaml:5:19: wind.speed_m_s: low must not be above high; got [5, 2]",
         "mine.yaml:5:37: wind.from_deg: must be a number 0..360; got north",
         "mine.yaml:7:27: faults[0].share: must be a number 0..1; got 1.5",
@@ -76,7 +86,7 @@ def test_all_faults_are_named_at_once_in_order_of_place(tmp_path: Path) -> None:
         ("name: [", "mine.yaml:1:8: file: must be YAML; got expected the node content, but found '<stream end>'"),
         ("name: a\nname: b\n", "must be YAML; got found duplicate key"),
         ("- 1\n", "mine.yaml:1:1: file: must be a map; got [1]"),
-        ("extends: sunshine\n", "extends: must be one of calm_day, cloudburst, gas_leak; got sunshine"),
+        ("extends: sunshine\n", "extends: must be one of bad_day, calm_day, cloudburst, "),
         ("extends: calm_day\nfor: 59s\n", "at least 60000 ms; got 59s"),
         ("extends: calm_day\nstarts: 2026-06-10\n", "starts: must be a quoted date and time with an offset"),
         ("extends: calm_day\nstarts: '2026-06-10T06:00:00'\n", "starts: must be a quoted date and time with an offset"),
@@ -100,7 +110,7 @@ def test_a_storm_without_ground_to_fall_on_is_refused(tmp_path: Path) -> None:
 
 def test_a_missing_file_names_the_scenarios_that_ship() -> None:
     assert told(Path("nowhere.yaml")) == [
-        "nowhere.yaml:1:1: file: must be a file, or one of calm_day, cloudburst, gas_leak; got nowhere.yaml"
+        f"nowhere.yaml:1:1: file: must be a file, or one of {SHIPPED}; got nowhere.yaml"
     ]
 
 

@@ -74,7 +74,11 @@ def test_describe_tells_the_story_without_readings() -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (["--scenario", "sunshine"], 1, "sunshine:1:1: file: must be a file, or one of calm_day, cloudburst, gas_leak"),
+        (
+            ["--scenario", "sunshine"],
+            1,
+            "sunshine:1:1: file: must be a file, or one of bad_day, calm_day, cloudburst, ",
+        ),
         (["--fault", "explode: {chance: 1}"], 1, "must be one of drop_out"),
         (["--city", "/no/such/city"], 1, "must be a city"),
         (["--rate", "fast"], 2, "--rate"),
