@@ -14,7 +14,7 @@ from engine.api.gate import Gate
 from engine.api.guard import Desk, GuardedRoute
 from engine.api.policy import POLICIES
 from engine.api.problems import PolicyMissing
-from engine.api.routes import alerts, cases, city, live, page, platform, readings, state
+from engine.api.routes import alerts, cases, city, live, overview, page, platform, readings, state
 from engine.api.services import Services
 from engine.api.sessions import Credential, Sessions
 from engine.api.stream import Hub
@@ -74,7 +74,7 @@ def create_app(services: Services) -> TongguanApp:
     app.state.desk = Desk(services, sessions)
     app.state.hub = hub
     app.router.route_class = GuardedRoute
-    for room in (readings, cases, alerts, state, platform, page):
+    for room in (readings, cases, alerts, overview, state, platform, page):
         room.add_routes(app.router)
     city.add_routes(app.router, services.layers)
     live.add_routes(app.router, hub)

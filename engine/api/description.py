@@ -9,8 +9,9 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from engine.api.problems import MEDIA_TYPE
+from engine.casework.overview import Overview
 from engine.casework.values import Series
-from engine.casework.views import AlertPage, CaseDetail, CasePage, CaseView, ChangeView
+from engine.casework.views import AlertNews, AlertPage, CaseDetail, CasePage, CaseView, ChangeView
 
 
 class CaseAnswer(msgspec.Struct):
@@ -48,11 +49,16 @@ ANSWERS: dict[tuple[str, str], Any] = {
     ("/api/v1/cases/{case_id}", "get"): CaseDetail,
     ("/api/v1/cases/{case_id}/moves", "post"): CaseAnswer,
     ("/api/v1/cases/{case_id}/values", "get"): ValuesAnswer,
+    ("/api/v1/overview", "get"): Overview,
     ("/api/v1/alerts", "get"): AlertPage,
+    ("/api/v1/alerts/changed", "get"): AlertNews,
+    ("/api/v1/sensors/{sensor}/values", "get"): ValuesAnswer,
     ("/api/v1/changes", "get"): ChangesAnswer,
 }
 MEDIA = {
     "/api/v1/grids.geojson": "application/geo+json",
+    "/api/v1/sensors.geojson": "application/geo+json",
+    "/api/v1/zones.geojson": "application/geo+json",
     "/api/v1/stream": "text/event-stream",
     "/metrics": "text/plain",
 }

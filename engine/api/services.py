@@ -180,6 +180,9 @@ class Layers(Protocol):
         Each has `properties.code`, `.name` and what is known of it (`department`, `officer`, `centre` [lon, lat]).
         """
 
+    def zones(self) -> Sequence[Mapping[str, object]]:
+        """Return the zones that rules ask about as GeoJSON features; `properties.set` names the set of each."""
+
     def bounds(self) -> tuple[float, float, float, float]:
         """Return west, south, east, north of the city in degrees."""
 

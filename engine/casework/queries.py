@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, func, or_, select
 
+from engine.casework.bulk import among
 from engine.casework.counter import allowed
 from engine.casework.desk import Desk
 from engine.casework.errors import Refused
@@ -25,10 +26,12 @@ from engine.casework.schema import (
     quarantine,
     work_order,
 )
+from engine.casework.schema import cursor as cursor_table
 from engine.casework.schema import report as report_table
 from engine.casework.story import case_view, event_view
 from engine.casework.views import (
     AlertCount,
+    AlertNews,
     AlertPage,
     AlertView,
     CaseCount,
@@ -159,7 +162,7 @@ def one_case(db: Connection, case_id: str, actor: Actor, now_ms: int | None = No
     if case is None or not visible(actor, case).allowed:
         return None
     rows = db.execute(select(episode).where(or_(episode.c.case == case_id, episode.c.home == case_id)))
-    alerts = sorted((_alert(row) for row in rows), key=lambda alert: (alert.raised_t, alert.episode))
+    alerts = sorted((alert_view(row) for row in rows), key=lambda alert: (alert.raised_t, alert.episode))
     told = db.execute(select(report_table).where(report_table.c.case == case_id).order_by(report_table.c.t))
     return CaseDetail(
         case=case_view(case, moves=allowed(case, actor), now_ms=now_ms),
@@ -241,10 +244,11 @@ def list_alerts(
     rows = db.execute(_paged(query, episode.c.raised_t, episode.c.id, cursor, limit)).all()
     wanted = [row.id for row in rows[:limit]]
     found = {row.id: row for row in db.execute(select(episode).where(episode.c.id.in_(wanted)))}
-    return AlertPage(alerts=[_alert(found[name]) for name in wanted], cursor=_next(rows, limit))
+    return AlertPage(alerts=[alert_view(found[name]) for name in wanted], cursor=_next(rows, limit))
 
 
-def _alert(row: Row[Any]) -> AlertView:
+def alert_view(row: Row[Any]) -> AlertView:
+    """Return an episode for people."""
     values: Mapping[str, Any] = row._asdict()
     same = {name: values[name] for name in AlertView.__struct_fields__ if name in values}
     return AlertView(
@@ -271,6 +275,24 @@ def recent_changes(db: Connection, actor: Actor, after: int, limit: int) -> list
     else:
         rows = list(db.execute(query.where(change.c.offset > after).order_by(change.c.offset).limit(limit)))
     return [ChangeView(offset=row.offset, change=msgspec.json.decode(row.body)) for row in rows]
+
+
+def changed_alerts(db: Connection, actor: Actor, after: int | None, limit: int, kept: int) -> AlertNews:
+    """Return the episodes with a change above an offset of the alerts log, as they stand; without one only the offset.
+
+    `kept`: how many records back changes are kept; whoever asks from before that is told to begin anew (`reset`).
+    """
+    now = max(db.execute(select(cursor_table.c.offset).where(cursor_table.c.name == "alerts")).scalar() or 0, 0)
+    if after is None:
+        return AlertNews(alerts=[], offset=now, reset=False)
+    if not now - kept <= after <= now:
+        return AlertNews(alerts=[], offset=now, reset=True)
+    told = select(change.c.offset, change.c.episode).where(change.c.offset > after)
+    rows = db.execute(told.order_by(change.c.offset).limit(limit)).all()
+    names = {row.episode for row in rows}
+    found = db.execute(select(episode).where(among(db, episode.c.id, names), alerts_visible(actor)))
+    alerts = sorted((alert_view(row) for row in found), key=lambda alert: (alert.changed_t, alert.episode))
+    return AlertNews(alerts=alerts, offset=rows[-1].offset if len(rows) == limit else now, reset=False)
 
 
 def count(db: Connection) -> Counts:

@@ -17,6 +17,7 @@ from engine.casework.directory import Directory
 from engine.casework.errors import CursorLost, OffsetGap, StoreAway
 from engine.casework.newlog import keep_below
 from engine.casework.outbox import OutboxRow
+from engine.casework.overview import Overview, overview
 from engine.casework.people import Actor
 from engine.casework.plans import Plans
 from engine.casework.platform import Fault, PlatformCounter
@@ -24,7 +25,7 @@ from engine.casework.queries import CaseFilter
 from engine.casework.store import Store
 from engine.casework.story import case_view
 from engine.casework.values import SensorValue, Series
-from engine.casework.views import AlertPage, CaseDetail, CasePage, CaseView, ChangeView, Counts
+from engine.casework.views import AlertNews, AlertPage, CaseDetail, CasePage, CaseView, ChangeView, Counts
 
 __all__ = ["AlertRecord", "Applied", "CaseFilter", "Casework", "Fault", "OutboxRow", "Report", "Settings"]
 
@@ -274,6 +275,16 @@ class Casework:
                 db, actor, open_only=open_only, rule=rule, level=level, grid=grid, cursor=cursor, limit=limit
             )
 
+    def changed_alerts(self, actor: Actor, *, after: int | None, limit: int = 1000) -> AlertNews:
+        """Return the episodes that changed after an offset of the alerts log, and the offset to ask after next."""
+        with self.store.read() as db:
+            return queries.changed_alerts(db, actor, after, limit, self.settings.change_keep)
+
+    def overview(self, actor: Actor, *, grid: str = "", now_ms: int) -> Overview:
+        """Return the figures of the area that `grid` names, of what the actor may see."""
+        with self.store.read() as db:
+            return overview(db, actor, grid, now_ms)
+
     def changes(self, actor: Actor, *, after: int = 0, limit: int = 100) -> list[ChangeView]:
         """Return recent alert changes with an offset above `after`, ascending; after=-1: the latest `limit`."""
         with self.store.read() as db:
@@ -285,6 +296,11 @@ class Casework:
             if queries.one_case(db, case_id, actor) is None:
                 return None
             return values.values_of_case(db, case_id)
+
+    def values_of_sensor(self, sensor: str, kind: str, *, since_ms: int) -> Series:
+        """Return the kept values of one sensor and kind from a time on, for charts; whose it is, the caller asks."""
+        with self.store.read() as db:
+            return values.values_of_sensor(db, sensor, kind, since_ms, None)
 
     def keep_values(self, rows: Iterable[SensorValue]) -> int:
         """Keep last values of sensors for charts; return how many were new. No decision reads them."""

@@ -145,6 +145,15 @@ class CasePage(msgspec.Struct, frozen=True, kw_only=True):
     cursor: str | None
 
 
+class AlertNews(msgspec.Struct, frozen=True, kw_only=True):
+    """Episodes that changed, as they stand, the last changed last; `offset` is what to ask after next. `reset`: the
+    offset asked for is not kept, the list has to be loaded anew."""
+
+    alerts: list[AlertView]
+    offset: int
+    reset: bool
+
+
 class AlertPage(msgspec.Struct, frozen=True, kw_only=True):
     """A page of episodes, the latest raise first."""
 

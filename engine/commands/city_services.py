@@ -90,6 +90,14 @@ class CityLayers:
         found = self._known[level]
         return found if bbox is None else [feature for feature in found if _touches(feature["bbox"], bbox)]
 
+    def zones(self) -> list[dict[str, Any]]:
+        """Return the polygons of all zone sets, with the name of their set."""
+        return [
+            {"type": "Feature", "properties": {**told, "set": name}, "geometry": zones.polygons.geometry(row)}
+            for name, zones in self._city.plan.zones.items()
+            for row, told in enumerate(zones.properties)
+        ]
+
     def bounds(self) -> tuple[float, float, float, float]:
         """Return west, south, east, north."""
         bounds = self._city.grids.polygons.bounds()

@@ -114,6 +114,10 @@ class LayersInForce:
         """Return the features of a level that touch the box, in order of their codes."""
         return self._running.now.layers.features(level, bbox)
 
+    def zones(self) -> list[dict[str, Any]]:
+        """Return the polygons of all zone sets."""
+        return self._running.now.layers.zones()
+
     def bounds(self) -> tuple[float, float, float, float]:
         """Return west, south, east, north."""
         return self._running.now.layers.bounds()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import time
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,7 +15,21 @@ import pytest
 from engine.api.policy import POLICIES
 from engine.api.routes.state import metrics_app
 from engine.api.server import Listener, bind
-from tests.town import BIN_EAST, DRAIN_EAST, DRAIN_WEST, EAST, GAS_EAST, GRIDS, LAT, LON, SIDE, Town, now_ms, open_town
+from tests.town import (
+    BIN_EAST,
+    DRAIN_EAST,
+    DRAIN_WEST,
+    EAST,
+    GAS_EAST,
+    GAS_WEST,
+    GRIDS,
+    LAT,
+    LON,
+    SIDE,
+    Town,
+    now_ms,
+    open_town,
+)
 
 
 @pytest.fixture(scope="module")
@@ -281,7 +297,7 @@ def test_the_description_is_openapi_3_1_and_names_every_route(town: Town) -> Non
     with town.client(None) as client:
         document = client.get("/openapi.json").json()
         docs = [client.get(path).status_code for path in ("/docs", "/redoc")]
-    hidden = {"/", "/login", "/logout", "/console/{name}", "/openapi.json"}
+    hidden = {"/", "/login", "/logout", "/console/{path:path}", "/openapi.json"}
     described = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
     assert document["openapi"].startswith("3.1")
     assert described == {(method, path) for method, path in POLICIES if path not in hidden}
@@ -352,3 +368,74 @@ def test_a_login_link_works_once_and_its_session_makes_moves_only_from_the_same_
         assert browser.post(ticket, headers={"origin": town.url}).status_code == 200
         assert browser.post("/logout", headers={"origin": town.url}).status_code == 204
         assert browser.get("/api/v1/me").status_code == 401
+
+
+# ---- what the console asks
+
+
+def test_the_overview_counts_what_is_open_by_level_department_hour_and_area(town: Town) -> None:
+    with town.client("supervisor") as client:
+        whole = client.get("/api/v1/overview").json()
+        east = client.get("/api/v1/overview", params={"grid": EAST}).json()
+        cases = client.get("/api/v1/cases", params={"open": True, "limit": 1000}).json()["cases"]
+    assert whole["open"] == len(cases) == sum(whole["levels"].values()) == sum(whole["states"].values())
+    assert {one["department"]: one["open"] for one in whole["departments"]} == dict(
+        Counter(one["department"] for one in cases)
+    )
+    placed = Counter(one["grid"][:9] for one in cases if one["grid"])
+    assert {one["code"]: one["open"] for one in whole["areas"]} == dict(placed)
+    assert {one["code"][:9] for one in east["areas"]} == {EAST}
+    assert east["open"] == sum(one["open"] for one in east["areas"]) < whole["open"]
+    assert len(whole["hours"]) == 24
+    assert sum(one["opened"] for one in whole["hours"]) >= whole["open"]
+    assert sum(one["raised"] for one in whole["hours"]) >= 3
+    opened = [one["opened_t"] for one in whole["slowest"]]
+    assert opened == sorted(opened)
+
+
+def test_a_department_sees_only_its_own_in_the_overview(town: Town) -> None:
+    with town.client("handler", department="gas") as client:
+        found = client.get("/api/v1/overview").json()
+    assert {one["department"] for one in found["departments"]} == {"gas"}
+
+
+def test_alerts_that_changed_after_an_offset_come_as_they_stand(town: Town) -> None:
+    with town.client("viewer") as client:
+        now = client.get("/api/v1/alerts/changed").json()
+        assert now == {"alerts": [], "offset": now["offset"], "reset": False}
+        town.read(BIN_EAST, "waste.fill", 20)
+        assert client.get("/api/v1/alerts/changed", params={"after": now["offset"]}).json()["alerts"] == []
+        town.read(GAS_WEST, "gas.methane", 70)
+        news = client.get("/api/v1/alerts/changed", params={"after": now["offset"]}).json()
+        assert [(one["sensor"], one["level"]) for one in news["alerts"]] == [(GAS_WEST, "red")]
+        assert client.get("/api/v1/alerts/changed", params={"after": news["offset"]}).json()["alerts"] == []
+        assert client.get("/api/v1/alerts/changed", params={"after": news["offset"] + 10}).json()["reset"] is True
+
+
+def test_sensors_come_as_points_and_those_heard_of_since_a_time(town: Town) -> None:
+    with town.client("viewer") as client:
+        found = client.get("/api/v1/sensors.geojson").json()["features"]
+        heard = [one["properties"]["t"] for one in found if one["properties"]["t"] is not None]
+        last = client.get("/api/v1/sensors.geojson", params={"since": max(heard)}).json()["features"]
+    assert {one["properties"]["sensor"] for one in found} >= {BIN_EAST, GAS_EAST, DRAIN_EAST, DRAIN_WEST}
+    assert 1 <= len(last) < len(found)
+
+
+def test_a_sensor_tells_its_last_hours(town: Town) -> None:
+    town.read(GAS_EAST, "gas.methane", 63, t=now_ms() + 61_000)  # of a sensor with an alert, once a minute
+    with town.client("viewer") as client:
+        until = time.monotonic() + 60  # values are kept beside the judging
+        points: list[Any] = []
+        while [v for _, v in points[-1:]] != [63] and time.monotonic() < until:
+            answer = client.get(f"/api/v1/sensors/{GAS_EAST}/values", params={"kind": "gas.methane"})
+            points = answer.json()["series"][0]["points"]
+        assert points[-1][1] == 63
+        assert client.get(f"/api/v1/sensors/{GAS_EAST}/values", params={"kind": "waste.fill"}).status_code == 404
+
+
+def test_grids_below_a_code_and_the_zones_of_the_rules_are_geojson(town: Town) -> None:
+    with town.client("viewer") as client:
+        below = client.get("/api/v1/grids.geojson", params={"within": EAST}).json()["features"]
+        zones = client.get("/api/v1/zones.geojson").json()
+    assert {one["properties"]["code"] for one in below} == set(GRIDS[:2])
+    assert zones == {"type": "FeatureCollection", "name": "小城", "features": []}

@@ -38,6 +38,19 @@ def add_routes(router: APIRouter) -> None:
         )
         return Response(ENCODER.encode(page), headers={"cache-control": "no-store"}, media_type="application/json")
 
+    @router.get("/api/v1/alerts/changed", tags=["alerts"], response_class=Response)
+    def changed(
+        request: Request,
+        after: Annotated[int | None, Query(ge=0, le=2**53)] = None,
+        limit: Annotated[int, Query(ge=1, le=1000)] = 1000,
+    ) -> Response:
+        """Episodes of the caller that changed after an offset of the alerts log, as they stand, and the next offset.
+
+        Without `after` only the offset. `reset`: that offset is not kept, load the list anew.
+        """
+        news = desk(request).services.casework.changed_alerts(actor(request), after=after, limit=limit)
+        return Response(ENCODER.encode(news), headers={"cache-control": "no-store"}, media_type="application/json")
+
     @router.get("/api/v1/changes", tags=["alerts"], response_class=Response)
     def changes(
         request: Request,

@@ -1,49 +1,39 @@
-"""The city: its areas, its sensors, its rules."""
+"""The city: its areas and zones, its sensors, its rules."""
 
 from __future__ import annotations
 
-import gzip
-import hashlib
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Annotated, Literal, cast
 
+import msgspec
 import orjson
 from fastapi import APIRouter, Query, Request, Response
 
 from engine.api.guard import actor, desk
+from engine.api.packed import Packed
 from engine.api.places import Box, in_area, in_box, parse_box, touches_area
+from engine.api.problems import Problem
 from engine.api.services import Layers, SensorRow
 from engine.casework.directory import known_categories
 
 Level = Literal["county", "street", "community", "grid"]
 
 
-class Packed:
-    """A body with its hash, and packed; made once where many ask for the same."""
-
-    def __init__(self, body: bytes) -> None:
-        self.body = body
-        self.tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-        self.packed = gzip.compress(body, compresslevel=3, mtime=0) if len(body) > 4096 else None
-
-    def answer(self, request: Request, media_type: str) -> Response:
-        """Return a response that browsers may keep and ask about by its hash; packed for those who take gzip."""
-        headers = {"etag": self.tag, "cache-control": "private, no-cache", "vary": "accept-encoding"}
-        if request.headers.get("if-none-match") == self.tag:
-            return Response(status_code=304, headers=headers)
-        if self.packed is not None and "gzip" in request.headers.get("accept-encoding", ""):
-            return Response(self.packed, headers={**headers, "content-encoding": "gzip"}, media_type=media_type)
-        return Response(self.body, headers=headers, media_type=media_type)
-
-
 def _answer(request: Request, body: bytes, media_type: str = "application/json") -> Response:
     return Packed(body).answer(request, media_type)
 
 
-def _collection(layers: Layers, level: Level, box: Box | None, area: str) -> bytes:
-    found = [one for one in layers.features(level, box) if touches_area(area, str(_properties(one)["code"]))]
+def _collection(layers: Layers, level: Level, box: Box | None, area: str, within: str = "") -> bytes:
+    codes = ((str(_properties(one)["code"]), one) for one in layers.features(level, box))
+    found = [one for code, one in codes if touches_area(area, code) and code.startswith(within)]
     return orjson.dumps({"type": "FeatureCollection", "name": layers.name(), "level": level, "features": found})
+
+
+def _point(row: SensorRow) -> dict[str, object]:
+    told = {name: getattr(row, name) for name in ("sensor", "kind", "grid", "department", "site", "t", "v", "level")}
+    geometry = {"type": "Point", "coordinates": [row.lon, row.lat]}
+    return {"type": "Feature", "id": f"{row.sensor}|{row.kind}", "properties": told, "geometry": geometry}
 
 
 def _properties(feature: Mapping[str, object]) -> Mapping[str, object]:
@@ -63,17 +53,42 @@ class WholeLayers:
 
 
 def add_routes(router: APIRouter, layers: Layers) -> None:
-    """Add grids, sensors, rules and categories."""
+    """Add grids, zones, sensors, rules and categories."""
     whole = WholeLayers(layers)
+    _add_sensors(router)
 
     @router.get("/api/v1/grids.geojson", tags=["city"], response_class=Response)
-    def grids(request: Request, level: Level = "grid", bbox: str | None = None) -> Response:
+    def grids(
+        request: Request,
+        level: Level = "grid",
+        bbox: str | None = None,
+        within: Annotated[str, Query(pattern=r"^[0-9]{0,15}$", description="a prefix of their codes")] = "",
+    ) -> Response:
         """The city's areas of one level as GeoJSON (WGS-84), those that touch `bbox=west,south,east,north`."""
         area = actor(request).area
         box = parse_box(bbox)
-        if box is None:
+        if box is None and not within:
             return whole.answer(request, level, area)
-        return _answer(request, _collection(layers, level, box, area), "application/geo+json")
+        return _answer(request, _collection(layers, level, box, area, within), "application/geo+json")
+
+    @router.get("/api/v1/zones.geojson", tags=["city"], response_class=Response)
+    def zones(request: Request) -> Response:
+        """The zones that rules ask about as GeoJSON (WGS-84); `properties.set` names the set of each."""
+        body = {"type": "FeatureCollection", "name": layers.name(), "features": list(layers.zones())}
+        return _answer(request, orjson.dumps(body), "application/geo+json")
+
+    @router.get("/api/v1/rules", tags=["city"], response_class=Response)
+    def rules(request: Request) -> Response:
+        """The rules of the running plan."""
+        return _answer(request, orjson.dumps({"rules": list(desk(request).services.rules())}))
+
+    @router.get("/api/v1/categories", tags=["city"], response_class=Response)
+    def categories(request: Request) -> Response:
+        """Categories of cases, by code, with their Chinese titles."""
+        return _answer(request, orjson.dumps({"categories": known_categories()}))
+
+
+def _add_sensors(router: APIRouter) -> None:
 
     @router.get("/api/v1/sensors", tags=["city"], response_class=Response)
     def sensors(
@@ -102,12 +117,39 @@ def add_routes(router: APIRouter, layers: Layers) -> None:
         following = f"{rows[-1].sensor}|{rows[-1].kind}" if more else None
         return _answer(request, orjson.dumps({"sensors": rows, "next": following}))
 
-    @router.get("/api/v1/rules", tags=["city"], response_class=Response)
-    def rules(request: Request) -> Response:
-        """The rules of the running plan."""
-        return _answer(request, orjson.dumps({"rules": list(desk(request).services.rules())}))
+    @router.get("/api/v1/sensors.geojson", tags=["city"], response_class=Response)
+    def sensors_map(
+        request: Request,
+        kind: str | None = None,
+        bbox: str | None = None,
+        since: Annotated[int, Query(ge=0, le=4_102_444_800_000, description="heard of at or after, ms")] = 0,
+    ) -> Response:
+        """All placed sensors of the caller's area as GeoJSON points with their last readings, for maps.
 
-    @router.get("/api/v1/categories", tags=["city"], response_class=Response)
-    def categories(request: Request) -> Response:
-        """Categories of cases, by code, with their Chinese titles."""
-        return _answer(request, orjson.dumps({"categories": known_categories()}))
+        `since` leaves out those that were not heard of since then, so that a map can ask for what is new.
+        """
+        area = actor(request).area
+        box = parse_box(bbox)
+        rows = [
+            _point(row)
+            for row in desk(request).services.sensors.rows()
+            if row.lon is not None
+            and (kind is None or row.kind == kind)
+            and (not since or (row.t is not None and row.t >= since))
+            and in_box(box, row.lon, row.lat)
+            and in_area(area, row.grid)
+        ]
+        body = orjson.dumps({"type": "FeatureCollection", "features": rows})
+        return _answer(request, body, "application/geo+json")
+
+    @router.get("/api/v1/sensors/{sensor}/values", tags=["city"], response_class=Response)
+    def values(request: Request, sensor: str, kind: str, hours: Annotated[int, Query(ge=1, le=24)] = 6) -> Response:
+        """The last hours of one sensor and kind, `[t, v]` each, for charts: thinned out where no alert is open."""
+        services = desk(request).services
+        area = actor(request).area
+        known = (row for row in services.sensors.rows() if row.sensor == sensor and row.kind == kind)
+        if not any(in_area(area, row.grid) for row in known):
+            raise Problem(404, "no_such_sensor", f"no sensor {sensor[:64]!r} of this kind")
+        since = services.now_ms() - hours * 3_600_000
+        series = services.casework.values_of_sensor(sensor, kind, since_ms=since)
+        return _answer(request, msgspec.json.encode({"series": [series]}))

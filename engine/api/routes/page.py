@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Iterator
 from functools import cache
 from importlib import resources
+from importlib.resources.abc import Traversable
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 from starlette.responses import RedirectResponse
 
 from engine.api.guard import desk
+from engine.api.packed import Packed
 from engine.api.problems import Problem
 from engine.api.sessions import COOKIE
 
@@ -18,29 +20,30 @@ TYPES = {
     "html": "text/html; charset=utf-8",
     "css": "text/css; charset=utf-8",
     "js": "text/javascript; charset=utf-8",
+    "mjs": "text/javascript; charset=utf-8",
     "svg": "image/svg+xml",
 }
 
 
 @cache
-def files() -> dict[str, bytes]:
-    """Return the page's files by name; only these are served, whatever a path says."""
-    return {
-        entry.name: entry.read_bytes()
-        for entry in resources.files("console").iterdir()
-        if entry.is_file() and entry.name.rpartition(".")[2] in TYPES
-    }
+def files() -> dict[str, Packed]:
+    """Return the console's files by their path in it; only these are served, whatever a path says."""
+    return dict(_below(resources.files("console"), ""))
+
+
+def _below(folder: Traversable, prefix: str) -> Iterator[tuple[str, Packed]]:
+    for entry in folder.iterdir():
+        if entry.is_dir():
+            yield from _below(entry, f"{prefix}{entry.name}/")
+        elif entry.name.rpartition(".")[2] in TYPES:
+            yield prefix + entry.name, Packed(entry.read_bytes())
 
 
 def _file(request: Request, name: str) -> Response:
-    body = files().get(name)
-    if body is None:
+    found = files().get(name)
+    if found is None:
         raise Problem(404, "not_found", "no such file")
-    tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-    headers = {"etag": tag, "cache-control": "no-cache"}
-    if request.headers.get("if-none-match") == tag:
-        return Response(status_code=304, headers=headers)
-    return Response(body, headers=headers, media_type=TYPES[name.rpartition(".")[2]])
+    return found.answer(request, TYPES[name.rpartition(".")[2]], "no-cache")
 
 
 def add_routes(router: APIRouter) -> None:
@@ -50,9 +53,9 @@ def add_routes(router: APIRouter) -> None:
     def index(request: Request) -> Response:
         return _file(request, "index.html")
 
-    @router.get("/console/{name}", include_in_schema=False, response_class=Response)
-    def file(request: Request, name: str) -> Response:
-        return _file(request, name)
+    @router.get("/console/{path:path}", include_in_schema=False, response_class=Response)
+    def file(request: Request, path: str) -> Response:
+        return _file(request, path)
 
     @router.get("/login", include_in_schema=False, response_class=Response)
     def login(request: Request, ticket: Annotated[str, Query(max_length=100)]) -> Response:

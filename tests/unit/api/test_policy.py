@@ -28,7 +28,8 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
 def request_of(town: Town, path: str, sensor: str) -> tuple[str, dict[str, str], bytes]:
     """Return address, headers and body of a well-formed request to a route, about the street of a sensor."""
     case = town.case_of(sensor)
-    address = path.replace("{case_id}", case["id"]).replace("{name}", "main.js")
+    address = path.replace("{case_id}", case["id"]).replace("{path:path}", "icon.svg")
+    address = address.replace("{sensor}/values", f"{sensor}/values?kind=drain.level")
     headers = {
         "content-type": "application/json",
         "if-match": f'"{case["version"]}"',
@@ -95,11 +96,21 @@ def test_lists_show_nothing_of_another_area(town: Town, role: str) -> None:
             "cases": client.get("/api/v1/cases").json()["cases"],
             "alerts": client.get("/api/v1/alerts").json()["alerts"],
             "sensors": client.get("/api/v1/sensors").json()["sensors"],
+            "points": [one["properties"] for one in client.get("/api/v1/sensors.geojson").json()["features"]],
+            "slowest": client.get("/api/v1/overview").json()["slowest"],
+            "news": client.get("/api/v1/alerts/changed?after=0").json()["alerts"],
             "changes": [one["change"] for one in client.get("/api/v1/changes").json()["changes"]],
         }
     for name, rows in lists.items():
         assert rows, name
         assert {one["grid"][:9] for one in rows} == {WEST}, name
+
+
+@pytest.mark.parametrize("role", sorted(policy.PEOPLE))
+def test_the_values_of_a_sensor_of_another_area_are_not_there(town: Town, role: str) -> None:
+    path = "/api/v1/sensors/{sensor}/values"
+    assert call(town, role, EAST, "GET", path, DRAIN_EAST) == 200
+    assert call(town, role, WEST, "GET", path, DRAIN_EAST) == 404
 
 
 def test_a_sensor_token_of_another_area_may_not_send_its_readings(town: Town) -> None:
