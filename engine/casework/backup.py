@@ -25,6 +25,7 @@ from sqlalchemy import Connection, LargeBinary, Table, insert, select, text
 from engine.casework import log_schema, schema
 from engine.casework.errors import BackupRefused
 from engine.casework.newlog import begin_log
+from engine.casework.patience import as_long_as_it_takes
 from engine.casework.store import Store, check_schema, renumber, revision, upgrade
 
 FORMAT = 1
@@ -94,8 +95,8 @@ def _write(db: Connection, packed: GzipFile, head: Head) -> End:
         packed.write(encoded)
 
     put(head)
+    as_long_as_it_takes(db)
     if db.dialect.name == "postgresql":
-        db.execute(text("SET LOCAL statement_timeout = 0"))
         db.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
     for table in TABLES:
         put(_Begin(str(table.name), [str(column.name) for column in table.columns]))
@@ -153,8 +154,8 @@ def _refuse_rows(db: Connection, name: str) -> None:
 
 
 def _read(db: Connection, lines: _Lines) -> End:
+    as_long_as_it_takes(db)
     if db.dialect.name == "postgresql":
-        db.execute(text("SET LOCAL statement_timeout = 0"))
         db.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
     table: Table | None = None
     for item in lines.items():

@@ -14,12 +14,13 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import URL, Connection, Engine, create_engine, event, func, inspect, make_url, select, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, func, inspect, make_url, select
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from engine.casework import log_schema as _log_schema  # noqa: F401  (its tables belong to the same metadata)
 from engine.casework.errors import BadStore, SchemaMismatch, StoreAway
+from engine.casework.patience import as_long_as_it_takes, be_patient
 from engine.casework.schema import metadata
 
 BUSY_TIMEOUT_MS = 10_000
@@ -137,8 +138,7 @@ def upgrade(store: Store, to: str | None = None) -> str:
     if revision(store) == wanted:
         return wanted
     with store.write() as connection:
-        if connection.dialect.name == "postgresql":
-            connection.execute(text("SET LOCAL statement_timeout = 0"))
+        as_long_as_it_takes(connection)
         now = MigrationContext.configure(connection).get_current_revision()  # another may have upgraded it meanwhile
         if now is not None and now not in known:
             raise SchemaMismatch(_newer(now, known[0]))
@@ -198,7 +198,7 @@ def _postgresql(url: URL) -> Engine:
     given = url.query.get("options", "")
     options = [f"-c {name}={value}" for name, value in _SERVER.items()]
     arguments = {name: value for name, value in _CLIENT.items() if name not in url.query}
-    return create_engine(
+    engine = create_engine(
         url,
         pool_size=CONNECTIONS // 2,
         max_overflow=CONNECTIONS // 2,
@@ -206,6 +206,8 @@ def _postgresql(url: URL) -> Engine:
         pool_pre_ping=True,
         connect_args=arguments | {"options": " ".join([*options, *([given] if isinstance(given, str) else given)])},
     )
+    be_patient(engine)
+    return engine
 
 
 def _prepare(connection: Any, _record: object) -> None:

@@ -125,7 +125,7 @@ class WorkerHealth:
         if now is None:
             return Status(False, None, None, 0, 0.0, reasons=("正在启动 / starting",))
         waiting = sum(one.lag or 0 for one in now.partitions)
-        reasons = (*now.refusals, *(f"等待数据库 / waits: {text}" for text in (now.casework.away,) if text))
+        reasons = (*now.refusals, *(f"等待应答 / waits: {text}" for text in now.away))
         return Status(now.ready, None, None, waiting, 0.0, reasons=reasons, faults=now.refusals)
 
     def alive(self) -> bool:

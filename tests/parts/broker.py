@@ -27,6 +27,11 @@ GIVEN = "TONGGUAN_TEST_KAFKA"
 SCRIPT = Path(__file__).parents[2] / "deploy/local/broker/broker"
 START_S = 300
 DAY_MS = 86_400_000
+SETTINGS = """log.cleaner.backoff.ms=500
+listeners=CLIENTS://127.0.0.1:PORT,BEHIND://127.0.0.1:INNER_PORT,CONTROLLER://127.0.0.1:CONTROLLER_PORT
+advertised.listeners=CLIENTS://127.0.0.1:PORT,BEHIND://127.0.0.1:OUTER_PORT
+listener.security.protocol.map=CLIENTS:PLAINTEXT,BEHIND:PLAINTEXT,CONTROLLER:PLAINTEXT
+"""
 
 
 def found() -> bool:
@@ -41,6 +46,8 @@ class Broker:
     bootstrap: str
     folder: Path | None
     environment: dict[str, str]
+    behind: tuple[int, int] | None = None
+    """A port on which it answers too, and the one under which it is told to be there: for a proxy between the two."""
 
     @property
     def connection(self) -> Connection:
@@ -105,10 +112,10 @@ def _script(environment: dict[str, str], *arguments: str, stdin: str | None = No
 def started(settings: str = "") -> Iterator[Broker]:
     """Start a broker of our own with further settings of Kafka's, and end it.
 
-    In the settings PORT and CONTROLLER_PORT stand for its ports.
+    In the settings PORT and CONTROLLER_PORT stand for its ports, INNER_PORT and OUTER_PORT for `behind`.
     """
     folder = Path(tempfile.mkdtemp(prefix="tongguan-broker-"))
-    port, controller = free_ports(2)
+    port, controller, inner, outer = free_ports(4)
     environment = {
         "BROKER_DIR": str(folder / "broker"),
         "BROKER_PORT": str(port),
@@ -116,11 +123,12 @@ def started(settings: str = "") -> Iterator[Broker]:
         "BROKER_JVM": "-Xms128m -Xmx512m",
     }
     if settings:
-        text = settings.replace("CONTROLLER_PORT", str(controller)).replace("PORT", str(port))
+        text = settings.replace("INNER_PORT", str(inner)).replace("OUTER_PORT", str(outer))
+        text = text.replace("CONTROLLER_PORT", str(controller)).replace("PORT", str(port))
         (folder / "more.properties").write_text(text)
         environment["BROKER_CONFIG"] = str(folder / "more.properties")
     try:
-        yield Broker(_script(environment, "start"), folder, environment)
+        yield Broker(_script(environment, "start"), folder, environment, (inner, outer))
     finally:
         _script(environment, "kill")
         shutil.rmtree(folder, ignore_errors=True)
@@ -133,4 +141,4 @@ def broker() -> Iterator[Broker]:
     if given:
         yield Broker(given, None, {"BROKER_PORT": given.rpartition(":")[2]})
     else:
-        yield from started("log.cleaner.backoff.ms=500\n")
+        yield from started(SETTINGS)

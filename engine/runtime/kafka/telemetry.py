@@ -85,6 +85,7 @@ class Telemetry(ConsumerRebalanceListener):  # type: ignore[misc]
         self.checkpoints = Checkpoints(store, name, clock)
         self.observer = observer
         self.rebuilt = 0
+        self.away = ""
         self._connection = connection
         self._topics = topics
         self._name = name
@@ -291,8 +292,10 @@ class Telemetry(ConsumerRebalanceListener):  # type: ignore[misc]
                 if looks % COUNT_LOOKS == 0:
                     await self._count()
             except (BrokerAway, TimeoutError) as error:
-                _log.warning("the log's ends cannot be read: %s", error)
+                self.away = f"the log's ends cannot be read: {error}"
+                _log.warning("%s", self.away)
                 continue
+            self.away = ""
             self._ends = {tp.partition: end for tp, end in ends.items()}
             places = {n: judging.place for n, judging in self._judging.items()}
             stuck = watchdog.look({n: place for n, place in places.items() if place is not None}, self._ends)
@@ -330,10 +333,7 @@ class Telemetry(ConsumerRebalanceListener):  # type: ignore[misc]
         return self._known
 
     async def _count(self) -> None:
-        """Look whether partitions were added, and see that the group gives them to somebody.
-
-        A group whose leader came back under its name goes on with the shares of before, until the leader asks anew.
-        """
+        """Look whether partitions were added; a leader of the group that came back gives them to nobody unasked."""
         now, known = await self._partitions(), self._known
         if known is None or now <= known:
             return

@@ -83,6 +83,8 @@ class WorkerStatus:
     relaying: bool
     destinations: dict[str, Told]
     rebuilt: int
+    away: tuple[str, ...]
+    """What does not answer."""
 
 
 class Worker:
@@ -305,4 +307,5 @@ class Worker:
             relaying=self.relaying.held,
             destinations=destinations if self.relaying.held else {},
             rebuilt=self.telemetry.rebuilt,
+            away=tuple(text for text in (self.telemetry.away, casework.away) if text),
         )

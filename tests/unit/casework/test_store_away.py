@@ -5,13 +5,15 @@ from __future__ import annotations
 import threading
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import Connection, make_url, select, text
 
 from engine.casework import schema
 from engine.casework.errors import CursorLost, StoreAway
+from engine.casework.patience import MORE_S, as_long_as_it_takes
 from engine.casework.replay import differences
 from engine.casework.service import Casework
 from engine.casework.store import CONNECTIONS, Store
+from tests.kafka.proxy import Proxy, ProxyBeside
 from tests.parts.postgres import Database, Server, fresh
 
 from .conftest import Town
@@ -123,4 +125,32 @@ def test_a_statement_without_end_is_ended(database: Database) -> None:
     hasty = impatient(database.url, statement_timeout=200)
     with pytest.raises(StoreAway, match="statement timeout"), hasty.read() as db:
         db.execute(text("SELECT pg_sleep(60)"))
+    hasty.close()
+
+
+def interrupted(proxy: ProxyBeside, db: Connection) -> None:
+    proxy.silence()
+    db.execute(text("SELECT 1"))
+
+
+def test_a_server_that_says_nothing_is_given_up_a_little_after_its_own_limit(database: Database) -> None:
+    url = make_url(database.url)
+    with Proxy(url.port or 5432).beside() as proxy:
+        led = impatient(url.set(port=proxy.proxy.port).render_as_string(hide_password=False), statement_timeout=300)
+        with pytest.raises(StoreAway, match="says nothing"), led.write() as db:
+            interrupted(proxy, db)
+        proxy.speak()
+        with led.read() as db:
+            assert db.execute(text("SELECT 1")).scalar_one() == 1
+        led.close()
+
+
+def test_what_may_take_its_time_does(database: Database) -> None:
+    hasty = impatient(database.url, statement_timeout=100)
+    with hasty.write() as db:
+        as_long_as_it_takes(db)
+        assert db.execute(text("SELECT 1 FROM pg_sleep(0.5)")).scalar_one() == 1
+        assert db.connection.driver_connection.patience_s is None
+    with hasty.read() as db:
+        assert db.connection.driver_connection.patience_s == MORE_S + 0.1
     hasty.close()
