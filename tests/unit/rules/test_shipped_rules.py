@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from engine.casework.directory import department_title, known_categories
 from engine.commands.rules import play
 from geo.city import load as load_city
 from rules.kinds import load_kinds
@@ -18,6 +19,19 @@ from rules.trials import Trial, Trials, judge
 
 CITY = load_city()
 LOADED = load_rules(LIBRARY, zones=CITY.zones, complete=True)
+SHIPPED = {
+    "gas": "methane_leak outdoor_methane well_methane underground_methane pressure_drop pressure_rise methane_rise "
+    "sensor_silent",
+    "flood": "rainstorm_12h rainstorm_6h rainstorm_3h rain_intensity road_ponding underpass_ponding drain_surcharge "
+    "rising_fast underpass_rising_fast video_ponding pump_not_running",
+    "fire": "smoke heat heat_rise residual_current cable_temperature hydrant_pressure lane_blocked flame_seen "
+    "smoke_seen charging_place",
+    "waste": "bin_full full_too_long overflow_seen drop_hours collection_missed dumping_seen",
+    "muck": "off_corridor dumping spill hours",
+    "order": "stall parking",
+    "device": "silent stuck battery_low",
+}
+WARNINGS_OF_WEATHER = {"flood.rainstorm_12h", "flood.rainstorm_6h", "flood.rainstorm_3h", "flood.rain_intensity"}
 
 
 def trials_of(rule: Rule) -> Trials:
@@ -31,21 +45,18 @@ CASES = [(rule, trials_of(rule), trial) for rule in LOADED.rules for trial in tr
 
 def test_no_shipped_rule_has_a_fault() -> None:
     assert [str(fault) for fault in LOADED.faults] == []
-    assert [rule.id for rule in LOADED.rules] == [
-        "fire.residual_current",
-        "fire.smoke",
-        "flood.drain_surcharge",
-        "flood.rainstorm_12h",
-        "flood.rainstorm_3h",
-        "flood.rainstorm_6h",
-        "flood.road_ponding",
-        "flood.underpass_ponding",
-        "gas.methane_leak",
-        "gas.methane_rise",
-        "gas.pressure_drop",
-        "gas.sensor_silent",
-        "waste.bin_full",
-    ]
+    assert {rule.id for rule in LOADED.rules} == {
+        f"{domain}.{name}" for domain, names in SHIPPED.items() for name in names.split()
+    }
+
+
+@pytest.mark.parametrize("rule", LOADED.rules, ids=lambda rule: rule.id)
+def test_a_shipped_rule_says_what_to_do_when_it_fires_and_whose_work_it_is(rule: Rule) -> None:
+    assert rule.runbook
+    assert (rule.case is None) == (rule.id in WARNINGS_OF_WEATHER)
+    if rule.case is not None:
+        assert rule.case.category in {category.code for category in known_categories()}
+        assert department_title(rule.case.department, {}) != rule.case.department
 
 
 @pytest.mark.parametrize("rule", LOADED.rules, ids=lambda rule: rule.id)
@@ -74,9 +85,8 @@ def test_every_level_of_every_rule_is_reached_in_its_cases() -> None:
     assert declared - reached == set()
 
 
-def test_rain_warnings_climb_from_blue_to_red_and_open_no_case() -> None:
+def test_rain_warnings_climb_from_blue_to_red() -> None:
     warnings = [rule for rule in LOADED.rules if rule.id.startswith("flood.rainstorm")]
-    assert [rule.case for rule in warnings] == [None] * 3
     levels = sorted(level.name for rule in warnings for level in rule.levels)
     assert levels == [LevelName.BLUE, LevelName.YELLOW, LevelName.ORANGE, LevelName.RED]
 
