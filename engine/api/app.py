@@ -14,7 +14,21 @@ from engine.api.gate import Gate
 from engine.api.guard import Desk, GuardedRoute
 from engine.api.policy import POLICIES
 from engine.api.problems import PolicyMissing
-from engine.api.routes import alerts, cases, city, live, overview, page, platform, readings, state
+from engine.api.routes import (
+    alerts,
+    attachments,
+    cases,
+    city,
+    duty,
+    live,
+    login,
+    overview,
+    page,
+    platform,
+    readings,
+    records,
+    state,
+)
 from engine.api.services import Services
 from engine.api.sessions import Credential, Sessions
 from engine.api.stream import Hub
@@ -74,7 +88,7 @@ def create_app(services: Services) -> TongguanApp:
     app.state.desk = Desk(services, sessions)
     app.state.hub = hub
     app.router.route_class = GuardedRoute
-    for room in (readings, cases, alerts, overview, state, platform, page):
+    for room in (readings, cases, attachments, alerts, overview, duty, records, state, platform, login, page):
         room.add_routes(app.router)
     city.add_routes(app.router, services.layers)
     live.add_routes(app.router, hub)

@@ -15,10 +15,12 @@ NDJSON = "application/x-ndjson"
 
 @dataclass(frozen=True, slots=True)
 class BodyRule:
-    """What a route takes: media types, and whether its limit is the large one, not the one for forms."""
+    """What a route takes: media types, and whether its limit is the large one, not the one for forms; `limit_bytes`
+    where it has one of its own."""
 
     types: tuple[str, ...] = (JSON,)
     large: bool = False
+    limit_bytes: int | None = None
 
 
 class Memory:

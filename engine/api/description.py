@@ -9,6 +9,11 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from engine.api.problems import MEDIA_TYPE
+from engine.api.routes.duty import HandoverNow
+from engine.casework.attaching import AttachmentView
+from engine.casework.audit import Page
+from engine.casework.duty import DutyView
+from engine.casework.handover import HandoverView
 from engine.casework.overview import Overview
 from engine.casework.values import Series
 from engine.casework.views import AlertNews, AlertPage, CaseDetail, CasePage, CaseView, ChangeView
@@ -32,6 +37,18 @@ class ValuesAnswer(msgspec.Struct):
     series: list[Series]
 
 
+class AttachmentAnswer(msgspec.Struct):
+    """One photo of a case."""
+
+    attachment: AttachmentView
+
+
+class AttachmentsAnswer(msgspec.Struct):
+    """The photos of a case, by number."""
+
+    attachments: list[AttachmentView]
+
+
 class ProblemDocument(msgspec.Struct):
     """RFC 9457; `code` is stable, `detail` is for people."""
 
@@ -49,13 +66,23 @@ ANSWERS: dict[tuple[str, str], Any] = {
     ("/api/v1/cases/{case_id}", "get"): CaseDetail,
     ("/api/v1/cases/{case_id}/moves", "post"): CaseAnswer,
     ("/api/v1/cases/{case_id}/values", "get"): ValuesAnswer,
+    ("/api/v1/cases/{case_id}/attachments", "post"): AttachmentAnswer,
+    ("/api/v1/cases/{case_id}/attachments", "get"): AttachmentsAnswer,
+    ("/api/v1/duty", "get"): DutyView,
+    ("/api/v1/handover", "get"): HandoverNow,
+    ("/api/v1/handover", "post"): HandoverView,
+    ("/api/v1/handover/{number}/sign", "post"): HandoverView,
+    ("/api/v1/audit", "get"): Page,
     ("/api/v1/overview", "get"): Overview,
     ("/api/v1/alerts", "get"): AlertPage,
     ("/api/v1/alerts/changed", "get"): AlertNews,
     ("/api/v1/sensors/{sensor}/values", "get"): ValuesAnswer,
     ("/api/v1/changes", "get"): ChangesAnswer,
 }
-MEDIA = {
+PICTURES = ("image/jpeg", "image/png", "image/webp")
+MEDIA: dict[str, str | tuple[str, ...]] = {
+    "/api/v1/cases/{case_id}/attachments/{number}": PICTURES,
+    "/api/v1/export/cases.csv": "text/csv",
     "/api/v1/grids.geojson": "application/geo+json",
     "/api/v1/sensors.geojson": "application/geo+json",
     "/api/v1/zones.geojson": "application/geo+json",
@@ -93,5 +120,6 @@ def describe(app: FastAPI) -> dict[str, Any]:
             if good is not None and (path, method) in ANSWERS:
                 good["content"] = {"application/json": {"schema": known[ANSWERS[path, method]]}}
             elif good is not None and path in MEDIA:
-                good["content"] = {MEDIA[path]: {}}
+                media = MEDIA[path]
+                good["content"] = {name: {} for name in ((media,) if isinstance(media, str) else media)}
     return document

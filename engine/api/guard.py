@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import ipaddress
+import time
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, cast
 
+import msgspec
 from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 
 from engine.api.bodies import Memory, media_type, read_body
 from engine.api.policy import POLICIES, Policy
 from engine.api.problems import PolicyMissing, Problem
-from engine.api.sessions import COOKIE, Credential, Sessions
+from engine.api.sessions import COOKIE, Credential, Sessions, Tickets
+from engine.casework.logins import unknown_token
 
 if TYPE_CHECKING:
     from fastapi.dependencies.models import Dependant
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from engine.casework.people import Actor
 
 FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip")
+LOGIN_S = 12 * 3600.0  # a token that was not used from an address for so long logs in anew
 
 
 class Desk:
@@ -32,6 +36,11 @@ class Desk:
         self.services = services
         self.sessions = sessions
         self.memory = Memory(services.settings.intake_limit_bytes)
+        self.at_work = Tickets(LOGIN_S, time.monotonic)
+
+    def note(self, caller: Actor, action: str, detail: str = "") -> None:
+        """Keep a line of the audit about the caller himself."""
+        self.services.casework.note(caller, action, caller.name, detail)
 
 
 def token_credential(services: Services, token: str) -> Credential:
@@ -47,6 +56,28 @@ def desk(request: Request) -> Desk:
 def actor(request: Request) -> Actor:
     """Return who is calling; only behind a policy that is not public."""
     return cast("Actor", request.state.actor)
+
+
+def address_of(request: Request) -> str:
+    """Return where a call comes from: what a trusted proxy says last of it, else the other end of the connection."""
+    trusted = desk(request).services.settings.trusted_proxies
+    address = request.client.host if request.client is not None else ""
+    said = [part.strip() for part in ",".join(request.headers.getlist("x-forwarded-for")).split(",") if part.strip()]
+    while address in trusted and said:
+        address = said.pop()
+    return address[:64]
+
+
+def token_failed(request: Request) -> Problem:
+    """Return the answer to a token that nobody has; counted by address, whose answer becomes 429."""
+    here = desk(request)
+    wait_s = unknown_token(here.services.casework.store, address_of(request), here.services.wall_ms())
+    return too_many(wait_s) if wait_s else _unauthorized("the token is unknown, revoked or past its end")
+
+
+def too_many(wait_s: int) -> Problem:
+    """Return the answer to who tried too often."""
+    return Problem(429, "too_many_tries", f"尝试次数过多，请 {wait_s} 秒后再试", headers={"retry-after": str(wait_s)})
 
 
 def _unauthorized(detail: str) -> Problem:
@@ -97,9 +128,12 @@ async def admit(request: Request, policy: Policy) -> None:
     credential = _credential(request, policy)
     caller = await run_in_threadpool(credential)
     if caller is None:
-        raise _unauthorized("the token is unknown, revoked or past its end")
+        raise await run_in_threadpool(token_failed, request)
     if caller.role not in policy.roles:
         raise Problem(403, "role_not_allowed", f"the role {caller.role} may not call this")
+    caller = msgspec.structs.replace(caller, address=address_of(request))
+    if "authorization" in request.headers and desk(request).at_work.first(f"{caller.name}\n{caller.address}"):
+        await run_in_threadpool(desk(request).note, caller, "login", "token, as a program does")
     request.state.actor = caller
     request.state.credential = credential
 
@@ -111,7 +145,7 @@ async def take_body(request: Request, policy: Policy) -> int:
         return 0
     request.state.media_type = media_type(request, policy.body)
     settings = here.services.settings
-    limit = settings.body_limit_bytes if policy.body.large else settings.form_limit_bytes
+    limit = policy.body.limit_bytes or (settings.body_limit_bytes if policy.body.large else settings.form_limit_bytes)
     body = await read_body(request, limit, settings.body_timeout_s, here.memory)
     if not body.strip():
         here.memory.give(len(body))

@@ -15,6 +15,8 @@ ROLES = (
 )  # fmt: skip
 PEOPLE = frozenset(ROLES) - {"sensor"}
 WORKERS = PEOPLE - {"viewer", "auditor"}
+DUTY = frozenset({"operator", "dispatcher", "inspector", "supervisor"})
+PICTURE = BodyRule(("image/jpeg", "image/png", "image/webp"), limit_bytes=8 << 20)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ POLICIES: dict[tuple[str, str], Policy] = {
     ("GET", "/console/{path:path}"): PUBLIC,
     ("GET", "/login"): PUBLIC,
     ("POST", "/logout"): PUBLIC,
+    ("POST", "/api/v1/login"): Policy(public=True, body=BodyRule()),
     ("GET", "/healthz"): PUBLIC,
     ("GET", "/readyz"): PUBLIC,
     ("GET", "/openapi.json"): PUBLIC,
@@ -53,6 +56,15 @@ POLICIES: dict[tuple[str, str], Policy] = {
     ("GET", "/api/v1/cases/{case_id}/values"): READ,
     ("POST", "/api/v1/cases"): Policy(WORKERS, body=BodyRule()),
     ("POST", "/api/v1/cases/{case_id}/moves"): Policy(PEOPLE, body=BodyRule()),
+    ("POST", "/api/v1/cases/{case_id}/attachments"): Policy(WORKERS, body=PICTURE),
+    ("GET", "/api/v1/cases/{case_id}/attachments"): READ,
+    ("GET", "/api/v1/cases/{case_id}/attachments/{number}"): READ,
+    ("GET", "/api/v1/duty"): READ,
+    ("GET", "/api/v1/handover"): READ,
+    ("POST", "/api/v1/handover"): Policy(DUTY, body=BodyRule()),
+    ("POST", "/api/v1/handover/{number}/sign"): Policy(DUTY, body=BodyRule()),
+    ("GET", "/api/v1/export/cases.csv"): Policy(PEOPLE - {"handler", "viewer"}),
+    ("GET", "/api/v1/audit"): Policy(frozenset({"admin", "auditor"})),
     ("GET", "/api/v1/overview"): READ,
     ("GET", "/api/v1/alerts"): READ,
     ("GET", "/api/v1/alerts/changed"): READ,

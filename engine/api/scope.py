@@ -24,7 +24,7 @@ def sees(actor: Actor, event: StreamEvent, casework: Casework) -> bool:
         return False
     if actor.department in (None, event.department):
         return True
-    return event.case is not None and casework.case(event.case, actor) is not None
+    return event.case is not None and casework.brief(event.case, actor) is not None
 
 
 def passes(where: CaseFilter, event: StreamEvent) -> bool:
@@ -45,8 +45,8 @@ def _works_there(departments: Sequence[str], event: StreamEvent, actor: Actor, c
     """Return whether one of them leads the case or (asked of the store) has a work order of it, as in lists."""
     if not departments or event.department in departments:
         return True
-    found = casework.case(event.case, actor) if event.case is not None else None
-    return found is not None and any(order.department in departments for order in found.case.work_orders)
+    found = casework.brief(event.case, actor) if event.case is not None else None
+    return found is not None and any(order.department in departments for order in found.work_orders)
 
 
 def _told(where: CaseFilter, event: StreamEvent) -> bool:

@@ -15,6 +15,8 @@ from engine.clock import wall_clock_ms
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
+    from engine.casework.duty import RosterFile
+    from engine.casework.photos import PhotoFolder
     from engine.casework.service import Casework
 
 
@@ -198,11 +200,13 @@ class Settings:
     """Limits and addresses of the API; everything has a default that is safe on loopback.
 
     `allowed_hosts` are host names (without port) beyond the loopback ones; `allowed_origins` whole origins
-    (`https://console.example`) beyond the same origin.
+    (`https://console.example`) beyond the same origin. `trusted_proxies` are addresses whose X-Forwarded-For is
+    believed.
     """
 
     allowed_hosts: tuple[str, ...] = ()
     allowed_origins: tuple[str, ...] = ()
+    trusted_proxies: tuple[str, ...] = ()
     body_limit_bytes: int = 1 << 20
     form_limit_bytes: int = 64 << 10
     header_limit_bytes: int = 16 << 10
@@ -221,7 +225,8 @@ class Services:
 
     `now_ms` is the time of people's moves: the machine's clock, or casework's C on a player's clock.
     `wall_ms` is the machine's clock, by which tokens end. `rules` are the rules of the running plan as JSON objects
-    in the shape of their files. `registry` holds the metrics that `/metrics` prints.
+    in the shape of their files. `registry` holds the metrics that `/metrics` prints. `photos` null: none are taken;
+    `roster` null: no posts are known; `tz` is the city's, for tables.
     """
 
     casework: Casework
@@ -235,3 +240,6 @@ class Services:
     now_ms: Callable[[], int]
     settings: Settings = field(default_factory=Settings)
     wall_ms: Callable[[], int] = wall_clock_ms
+    photos: PhotoFolder | None = None
+    roster: RosterFile | None = None
+    tz: str = "Asia/Shanghai"

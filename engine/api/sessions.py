@@ -24,6 +24,10 @@ class _Held:
     until_s: float
 
 
+def _nobody() -> Actor | None:
+    return None
+
+
 class Tickets:
     """Secrets that stand for a credential until they end; `clock` answers seconds that never go back.
 
@@ -55,6 +59,15 @@ class Tickets:
         with self._lock:
             held = self._held.get(secret)
         return held.credential if held is not None and self._clock() < held.until_s else None
+
+    def first(self, name: str) -> bool:
+        """Tell whether a name was not here for the whole time, and note that it is now."""
+        with self._lock:
+            self._sweep()
+            known = self._held.pop(name, None)
+            now = self._clock()
+            self._held[name] = _Held(_nobody, now + self._ttl_s)
+        return known is None or known.until_s <= now
 
     def end(self, secret: str) -> None:
         """Forget a secret; unknown ones too."""

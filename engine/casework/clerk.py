@@ -52,7 +52,7 @@ class Clerk:
             data=data or {},
             position=self.position,
         )
-        self.desk.write_event(case, event)
+        self.desk.write_event(case, event, actor.address)
         self.settle(case)
         return event
 

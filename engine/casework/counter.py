@@ -46,8 +46,10 @@ class Counter:
     """One person's request at the desk. `position`: the alerts log's cursor; `c`: the time C; `directory`: of the plan
     that was named last."""
 
-    def __init__(self, db: Connection, position: int, c: int | None, directory: Directory, reopen_ms: int) -> None:
-        self.desk = Desk(db)
+    def __init__(
+        self, db: Connection, position: int, c: int | None, directory: Directory, reopen_ms: int, now_ms: int
+    ) -> None:
+        self.desk = Desk(db, now_ms)
         self.db = db
         self.clerk = Clerk(self.desk, position, c)
         self.directory = directory

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import ColumnElement, Connection, Row, Select, Table, delete, select
 
-from engine.casework import schema
+from engine.casework import audit, schema
 from engine.casework.bulk import add_up, among, delete_rows, insert_rows, update_rows
 from engine.casework.model import MOVES, CaseState, Event, OrderState, State, WorkOrder
 from engine.casework.projection import step
@@ -58,8 +58,10 @@ _EPISODE = tuple(str(column.name) for column in schema.episode.columns)
 class Desk:
     """The rows at hand, of one transaction. What was asked for and is not there is remembered as not there."""
 
-    def __init__(self, db: Connection) -> None:
+    def __init__(self, db: Connection, now_ms: int | None = None) -> None:
+        """`now_ms` is the machine's time, for the audit of what is written; null: the time of each event."""
         self.db = db
+        self.now_ms = now_ms
         self.cases: dict[str, CaseState] = {}
         self.episodes: dict[str, Episode] = {}
         self.keys: dict[str, str | None] = {}
@@ -173,12 +175,19 @@ class Desk:
         case = self.cases[case_id] = CaseState(id=case_id)
         return case
 
-    def write_event(self, case: CaseState, event: Event) -> None:
-        """Apply the next event to its case; the row and its message go out with the transaction."""
+    def write_event(self, case: CaseState, event: Event, address: str = "") -> None:
+        """Apply the next event to its case; the row, its message and its audit go out with the transaction."""
         step(case, event)
         self._changed_cases.add(case.id)
         self.events += 1
-        self._made[event.move] += event.move in MOVES
+        if event.move in MOVES:
+            self._made[event.move] += not case.drill
+        if event.move in MOVES or event.person:
+            now = event.t if self.now_ms is None else self.now_ms
+            detail = f"{event.seq} {case.state}{' drill' if case.drill else ''}"
+            self.add(
+                schema.audit, audit.row(now, event.actor, f"case.{event.move}", case.id, detail, event.role, address)
+            )
         row = {name: getattr(event, name) for name in event.__struct_fields__}
         self.add(schema.case_event, row | {"data": _json(event.data)})
         payload = outbox_payload(case, event)

@@ -58,12 +58,14 @@ _HANDLING = frozenset({Move.RETURN, Move.START, Move.FINISH})
 
 
 class Actor(msgspec.Struct, frozen=True, kw_only=True):
-    """Who acts. `area` is a prefix of grid codes ("" is the whole city); `department` null is any department."""
+    """Who acts. `area` is a prefix of grid codes ("" is the whole city); `department` null is any department;
+    `address` is where the call came from, for the audit."""
 
     name: str
     role: Role
     area: str = ""
     department: str | None = None
+    address: str = ""
 
 
 SYSTEM = Actor(name="system", role=Role.SYSTEM)

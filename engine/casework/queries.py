@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,7 +15,8 @@ from engine.casework.counter import allowed
 from engine.casework.desk import Desk
 from engine.casework.errors import Refused
 from engine.casework.model import CLOSED_STATES, LEVEL_OF, OPEN_STATES, CaseState, Event, level_name
-from engine.casework.people import CONTACT_ROLES, Actor, Role, alerts_visible, cases_visible, visible
+from engine.casework.people import CONTACT_ROLES, READERS, Actor, alerts_visible, cases_visible, visible
+from engine.casework.privacy import mask_name, mask_phone, mask_text
 from engine.casework.projection import step
 from engine.casework.schema import (
     case_event,
@@ -45,6 +47,7 @@ from engine.casework.views import (
 
 LIMIT = 1000
 STREET_DIGITS = 9
+_NUMBER = re.compile(r"\d{3}")  # whoever is shown masked numbers must not find them by guessing either
 
 
 class CaseFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,7 +70,7 @@ class CaseFilter(msgspec.Struct, frozen=True, kw_only=True):
 def list_cases(db: Connection, where: CaseFilter, actor: Actor, cursor: str | None, limit: int) -> CasePage:
     """Return a page of cases, the latest opened first."""
     limit = _limit(limit)
-    query = select(cases.c.id).where(cases_visible(actor), *_terms(where))
+    query = select(cases.c.id).where(cases_visible(actor), *_terms(where, actor))
     rows = db.execute(_paged(query, cases.c.opened_t, cases.c.id, cursor, limit).add_columns(cases.c.opened_t)).all()
     desk = Desk(db)
     desk.load_cases(row.id for row in rows[:limit])
@@ -76,7 +79,7 @@ def list_cases(db: Connection, where: CaseFilter, actor: Actor, cursor: str | No
     return CasePage(cases=views, cursor=_next(rows, limit))
 
 
-def _terms(where: CaseFilter) -> list[ColumnElement[bool]]:
+def _terms(where: CaseFilter, actor: Actor) -> list[ColumnElement[bool]]:
     terms: list[ColumnElement[bool]] = []
     for column, wanted in ((cases.c.state, where.state), (cases.c.category, where.category)):
         if wanted:
@@ -101,7 +104,9 @@ def _terms(where: CaseFilter) -> list[ColumnElement[bool]]:
     if where.overdue is not None:
         terms.append(_overdue(where))
     if where.q:
-        columns = (cases.c.id, cases.c.title, cases.c.text, cases.c.sensor, cases.c.grid_name, cases.c.grid)
+        columns = [cases.c.id, cases.c.title, cases.c.sensor, cases.c.grid_name, cases.c.grid]
+        if actor.role in CONTACT_ROLES or not _NUMBER.search(where.q):
+            columns.append(cases.c.text)
         terms.append(or_(*(column.icontains(where.q, autoescape=True) for column in columns)))
     return terms
 
@@ -155,21 +160,31 @@ def _parse_cursor(cursor: str) -> tuple[int, str]:
 
 
 def one_case(db: Connection, case_id: str, actor: Actor, now_ms: int | None = None) -> CaseDetail | None:
-    """Return a case with its story; null when there is none or the actor may not see it."""
-    desk = Desk(db)
-    desk.load_cases([case_id])
-    case = desk.cases.get(case_id)
-    if case is None or not visible(actor, case).allowed:
+    """Return a case with its story; null when there is none or the actor may not see it.
+
+    Nothing is masked for roles that need contact data.
+    """
+    case = seen_case(db, case_id, actor)
+    if case is None:
         return None
+    plain = actor.role in CONTACT_ROLES
     rows = db.execute(select(episode).where(or_(episode.c.case == case_id, episode.c.home == case_id)))
     alerts = sorted((alert_view(row) for row in rows), key=lambda alert: (alert.raised_t, alert.episode))
     told = db.execute(select(report_table).where(report_table.c.case == case_id).order_by(report_table.c.t))
     return CaseDetail(
-        case=case_view(case, moves=allowed(case, actor), now_ms=now_ms),
-        events=_story(events_of(db, case_id)),
+        case=case_view(case, moves=allowed(case, actor), now_ms=now_ms, plain=plain),
+        events=_story(events_of(db, case_id), plain),
         alerts=alerts,
-        reports=[_report(row, actor) for row in told],
+        reports=[_report(row, plain) for row in told],
     )
+
+
+def seen_case(db: Connection, case_id: str, actor: Actor) -> CaseState | None:
+    """Return a case, null when there is none or the actor may not see it."""
+    desk = Desk(db)
+    desk.load_cases([case_id])
+    case = desk.cases.get(case_id)
+    return case if case is not None and visible(actor, case).allowed else None
 
 
 def events_of(db: Connection, case_id: str) -> list[Event]:
@@ -182,41 +197,28 @@ def _event(row: Row[Any]) -> Event:
     return Event(**{**row._asdict(), "data": msgspec.json.decode(row.data)})
 
 
-def _story(events: Sequence[Event]) -> list[EventView]:
+def _story(events: Sequence[Event], plain: bool) -> list[EventView]:
     case = CaseState(id=events[0].case)
     views = []
     for event in events:
         step(case, event)
-        views.append(event_view(event, str(case.state), case.version))
+        views.append(event_view(event, str(case.state), case.version, plain))
     return views
 
 
-def _report(row: Row[Any], actor: Actor) -> ReportView:
-    plain = actor.role in CONTACT_ROLES
+def _report(row: Row[Any], plain: bool) -> ReportView:
     name, phone = row.contact_name, row.contact_phone
     return ReportView(
         t=row._mapping["t"],
         source=row.source,
         category=row.category,
-        text=row.text,
+        text=row.text if plain else mask_text(row.text),
         lon=row.lon,
         lat=row.lat,
         grid=row.grid,
         contact_name=name if plain else mask_name(name),
         contact_phone=phone if plain else mask_phone(phone),
     )
-
-
-def mask_name(name: str | None) -> str | None:
-    """Leave the first character of a name: 张*."""
-    return name if not name else name[0] + "*" * (len(name) - 1 or 1)
-
-
-def mask_phone(phone: str | None) -> str | None:
-    """Leave three characters in front and four behind: 138****1234; nothing of a short one."""
-    if not phone:
-        return phone
-    return f"{phone[:3]}****{phone[-4:]}" if len(phone) >= 11 else "*" * len(phone)
 
 
 def list_alerts(
@@ -265,7 +267,7 @@ def alert_view(row: Row[Any]) -> AlertView:
 def recent_changes(db: Connection, actor: Actor, after: int, limit: int) -> list[ChangeView]:
     """Return changes above an offset, ascending; after=-1: the latest."""
     limit = _limit(limit)
-    if actor.role not in CONTACT_ROLES | {Role.ADMIN, Role.AUDITOR, Role.VIEWER}:
+    if actor.role not in READERS:
         return []
     query = select(change.c.offset, change.c.body)
     if actor.area:
@@ -296,11 +298,11 @@ def changed_alerts(db: Connection, actor: Actor, after: int | None, limit: int, 
 
 
 def count(db: Connection) -> Counts:
-    """Return figures for metrics; closed cases are not among them."""
+    """Return figures for metrics; closed cases are not among them, nor are exercises."""
     number = func.count()
     going = [str(state) for state in sorted(OPEN_STATES)]
-    by_state = select(cases.c.state, cases.c.level, number).where(cases.c.state.in_(going))
-    by_rule = select(episode.c.rule, episode.c.level, number).where(episode.c.level > 0)
+    by_state = select(cases.c.state, cases.c.level, number).where(cases.c.state.in_(going), ~cases.c.drill)
+    by_rule = select(episode.c.rule, episode.c.level, number).where(episode.c.level > 0, ~episode.c.drill)
     by_move = select(move_total.c.move, move_total.c.number)
     by_reason = select(quarantine.c.reason, number).group_by(quarantine.c.reason)
     pending = select(number).select_from(outbox).where(outbox.c.position.is_(None))
@@ -322,5 +324,5 @@ def count(db: Connection) -> Counts:
 def silent_by_street(db: Connection) -> dict[str, int]:
     """Return how many open alerts say that a sensor is missed, by the street code of its grid (`-` outside of all)."""
     street = func.coalesce(func.substr(episode.c.grid, 1, STREET_DIGITS), "-")
-    missed = select(street, func.count()).where(episode.c.level > 0, episode.c.cause == "absent")
+    missed = select(street, func.count()).where(episode.c.level > 0, episode.c.cause == "absent", ~episode.c.drill)
     return {row[0]: row[1] for row in db.execute(missed.group_by(street))}

@@ -18,6 +18,8 @@ from engine.casework import schema
 from engine.casework.counter import KEYLESS, Report, report_id
 from engine.casework.errors import CaseworkFault
 from engine.casework.people import Actor, Role
+from engine.casework.people_schema import attachment
+from engine.casework.photos import Photo
 from engine.casework.plans import Plans, StoredPlans
 from engine.casework.platform import MOVE, Fault
 from engine.casework.service import AlertRecord, Casework, Settings
@@ -41,6 +43,7 @@ _COMPARED: dict[Table, tuple[str, ...]] = {
     schema.command: ("case", "seq", "move"),
     schema.quarantine: ("offset",),
     schema.outbox: ("case", "seq"),
+    attachment: ("case", "n"),
 }
 _IGNORED = {schema.command: ("id",), schema.outbox: ("id", "position")}
 
@@ -143,6 +146,9 @@ def _do(casework: Casework, command: Command) -> None:
         if command.move == "report":
             report = msgspec.convert(command.args, Report)
             casework.report(report, command.actor, idempotency_key=command.key, t_ms=command.t)
+        elif "attachment" in command.args:
+            photo = msgspec.convert(command.args["attachment"], Photo)
+            casework.attach(command.case, photo, command.actor, t_ms=command.t)
         elif command.move == MOVE:
             fault = msgspec.convert(command.args, Fault)
             casework.platform(fault, command.actor, idempotency_key=command.key, t_ms=command.t)

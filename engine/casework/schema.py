@@ -309,15 +309,18 @@ token = Table(
     Column("revoked_t", BigInteger),
 )
 
+# who did or read what, by the machine's clock; triggers refuse to change a row, or to delete one of the last 184 days
 audit = Table(
     "audit",
     metadata,
     Column("id", Serial, primary_key=True, autoincrement=True),
-    Column("t", BigInteger, nullable=False),
+    Column("t", BigInteger, nullable=False, index=True),
     Column("actor", Prose, nullable=False),
     Column("action", line(64), nullable=False),
-    Column("subject", Prose, nullable=False),
+    Column("subject", Prose, nullable=False, index=True),
     Column("detail", Prose, nullable=False),
+    Column("role", line(16)),
+    Column("address", line(64)),
 )
 
 # last values of sensors, for people and charts: a day of them, and those of a case's sensors as long as the case

@@ -8,8 +8,9 @@ from typing import Any, TypeVar
 import msgspec
 from sqlalchemy import Connection, delete, insert, select, update
 
-from engine.casework import outbox, queries, schema, tokens, values
+from engine.casework import audit, outbox, queries, schema, tokens, values
 from engine.casework.arrival import AlertRecord, Arrival, Clock, Poison
+from engine.casework.attaching import AttachmentView, PhotoCounter, attachments_of
 from engine.casework.bulk import delete_rows, insert_rows
 from engine.casework.counter import Counter, Report, allowed
 from engine.casework.desk import Desk
@@ -18,14 +19,17 @@ from engine.casework.errors import CursorLost, OffsetGap, StoreAway
 from engine.casework.newlog import keep_below
 from engine.casework.outbox import OutboxRow
 from engine.casework.overview import Overview, overview
-from engine.casework.people import Actor
+from engine.casework.people import CONTACT_ROLES, Actor
+from engine.casework.photos import Photo
 from engine.casework.plans import Plans
 from engine.casework.platform import Fault, PlatformCounter
+from engine.casework.privacy import has_contact
 from engine.casework.queries import CaseFilter
 from engine.casework.store import Store
 from engine.casework.story import case_view
 from engine.casework.values import SensorValue, Series
 from engine.casework.views import AlertNews, AlertPage, CaseDetail, CasePage, CaseView, ChangeView, Counts
+from engine.clock import wall_clock_ms
 
 __all__ = ["AlertRecord", "Applied", "CaseFilter", "Casework", "Fault", "OutboxRow", "Report", "Settings"]
 
@@ -72,11 +76,14 @@ class Casework:
         *,
         before_commit: Callable[[], None] | None = None,
         after_commit: Callable[[], None] | None = None,
+        wall_ms: Callable[[], int] = wall_clock_ms,
     ) -> None:
-        """`plans` is `StoredPlans(store)`; the hooks run around the commit of `apply` (for crash tests)."""
+        """`plans` is `StoredPlans(store)`; the hooks run around the commit of `apply` (for crash tests); `wall_ms` is
+        the machine's clock, for the audit."""
         self.store = store
         self.plans = plans
         self.settings = settings
+        self._wall_ms = wall_ms
         self._before_commit = before_commit
         self._after_commit = after_commit
         self._seen: int | None = None
@@ -150,7 +157,7 @@ class Casework:
             c, plan = self._swap(db, seen, fresh[-1].offset)
             marks = _stored_marks(db)
             clock = Clock(self._expected() | marks, c, plan)
-            arrival = Arrival(Desk(db), self.plans, clock, poison)
+            arrival = Arrival(Desk(db, self._wall_ms()), self.plans, clock, poison)
             arrival.take(fresh)
             arrival.desk.flush()
             if (clock.c, clock.plan) != (c, plan):
@@ -244,14 +251,26 @@ class Casework:
     def _counter(self, db: Connection, kind: type[_C]) -> _C:
         offset, c, plan = self._cursor(db)
         directory = (self.plans.directory(plan) if plan else None) or self.plans.first() or Directory("", {})
-        return kind(db, offset, c, directory, self.settings.reopen_ms)
+        return kind(db, offset, c, directory, self.settings.reopen_ms, self._wall_ms())
 
     # --- questions (what the actor may not see is not there: None, or left out)
 
     def case(self, case_id: str, actor: Actor, *, now_ms: int | None = None) -> CaseDetail | None:
-        """Return one case with events, alerts, reports, and the moves that the actor may make now."""
+        """Return one case with events, alerts, reports, and the moves that the actor may make now.
+
+        Who is shown a citizen's contact data is noted in the audit first.
+        """
         with self.store.read() as db:
-            return queries.one_case(db, case_id, actor, now_ms)
+            found = queries.one_case(db, case_id, actor, now_ms)
+        if found is not None and actor.role in CONTACT_ROLES and has_contact(found.reports):
+            self.note(actor, "contact.read", case_id)
+        return found
+
+    def brief(self, case_id: str, actor: Actor) -> CaseView | None:
+        """Return one case without its story."""
+        with self.store.read() as db:
+            case = queries.seen_case(db, case_id, actor)
+        return case_view(case) if case is not None else None
 
     def cases(self, where: CaseFilter, actor: Actor, *, cursor: str | None = None, limit: int = 100) -> CasePage:
         """Return cases, the latest opened first. Limit 1 to 1000; a bad cursor is Refused 422."""
@@ -293,7 +312,7 @@ class Casework:
     def values(self, case_id: str, actor: Actor) -> list[Series] | None:
         """Return the values of a case's sensors, from an hour before the first raise to the close, for charts."""
         with self.store.read() as db:
-            if queries.one_case(db, case_id, actor) is None:
+            if queries.seen_case(db, case_id, actor) is None:
                 return None
             return values.values_of_case(db, case_id)
 
@@ -309,6 +328,32 @@ class Casework:
     def trim_values(self, *, now_ms: int) -> int:
         """Drop values older than a day that belong to no case's story; return how many."""
         return values.trim_values(self.store, now_ms)
+
+    # --- photos
+
+    def may_attach(self, case_id: str, actor: Actor) -> None:
+        """Raise Refused 404 or 403 unless the actor may add photos to the case."""
+        with self.store.read() as db:
+            self._counter(db, PhotoCounter).may_attach(case_id, actor)
+
+    def attach(self, case_id: str, photo: Photo, actor: Actor, *, t_ms: int) -> AttachmentView:
+        """Add a photo, whose file is kept already, to a case: a move. The same picture is added once."""
+        with self.store.write() as db:
+            _, number = self._counter(db, PhotoCounter).attach(case_id, photo, actor, t_ms)
+            return attachments_of(db, case_id)[number - 1]
+
+    def attachments(self, case_id: str, actor: Actor) -> list[AttachmentView] | None:
+        """Return the photos of a case; null when there is none such or the actor may not see it."""
+        with self.store.read() as db:
+            if queries.seen_case(db, case_id, actor) is None:
+                return None
+            return attachments_of(db, case_id)
+
+    # --- the audit
+
+    def note(self, actor: Actor, action: str, subject: str, detail: str = "") -> None:
+        """Keep a line of the audit, durable on return."""
+        audit.note_by(self.store, self._wall_ms(), actor, action, subject, detail)
 
     def counts(self) -> Counts:
         """Return figures for metrics."""

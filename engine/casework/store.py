@@ -19,6 +19,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, Operationa
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from engine.casework import log_schema as _log_schema  # noqa: F401  (its tables belong to the same metadata)
+from engine.casework import people_schema as _people_schema  # noqa: F401  (its tables too)
 from engine.casework.errors import BadStore, SchemaMismatch, StoreAway
 from engine.casework.patience import as_long_as_it_takes, be_patient
 from engine.casework.schema import metadata

@@ -8,14 +8,15 @@ import msgspec
 
 from engine.casework.directory import category, department_title
 from engine.casework.model import CaseState, Event, WorkOrder, level_name
+from engine.casework.privacy import mask_actor, mask_data, mask_text
 from engine.casework.views import CaseView, EventView, WorkOrderView
 from engine.casework.words import ORDERS, STATES, event_title
 
 
 def case_view(
-    case: CaseState, *, moves: Sequence[str] = (), orders: bool = True, now_ms: int | None = None
+    case: CaseState, *, moves: Sequence[str] = (), orders: bool = True, now_ms: int | None = None, plain: bool = False
 ) -> CaseView:
-    """Return a case for people. `overdue` is flagged when `now_ms` is past its due time."""
+    """Return a case for people. `overdue` is flagged when `now_ms` is past its due time; `plain`: nothing is masked."""
     return CaseView(
         id=case.id,
         incident=case.incident,
@@ -37,7 +38,7 @@ def case_view(
         officer=case.officer,
         lon=case.lon,
         lat=case.lat,
-        text=case.text,
+        text=case.text if plain else _masked(case.text),
         flags=_flags(case, now_ms),
         drill=case.drill,
         rework=case.rework,
@@ -49,7 +50,7 @@ def case_view(
         merged_into=case.merged_into,
         version=case.version,
         seq=case.seq,
-        work_orders=[order_view(case, order) for order in case.orders] if orders else [],
+        work_orders=[order_view(case, order, plain) for order in case.orders] if orders else [],
         moves=list(moves),
     )
 
@@ -66,7 +67,11 @@ def _flags(case: CaseState, now_ms: int | None) -> list[str]:
     return [name for name, so in told.items() if so]
 
 
-def order_view(case: CaseState, order: WorkOrder) -> WorkOrderView:
+def _masked(text: str | None) -> str | None:
+    return mask_text(text) if text else text
+
+
+def order_view(case: CaseState, order: WorkOrder, plain: bool = False) -> WorkOrderView:
     """Return a work order for people."""
     return WorkOrderView(
         id=f"{case.id}/{order.n}",
@@ -79,24 +84,24 @@ def order_view(case: CaseState, order: WorkOrder) -> WorkOrderView:
         started_t=order.started_t,
         finished_t=order.finished_t,
         due_t=order.due_t,
-        note=order.note,
+        note=order.note if plain else _masked(order.note),
         photos=order.photos,
     )
 
 
-def event_view(event: Event, state: str, version: int) -> EventView:
-    """Return an event for people; `state` and `version` are the case's after it."""
+def event_view(event: Event, state: str, version: int, plain: bool = False) -> EventView:
+    """Return an event for people; `state` and `version` are the case's after it; `plain`: nothing is masked."""
     return EventView(
         case=event.case,
         seq=event.seq,
         move=event.move,
         title=event_title(event.move, event.data),
-        actor=event.actor,
+        actor=event.actor if plain else mask_actor(event.actor, event.role),
         role=event.role,
         person=event.person,
         t=event.t,
-        note=event.note,
-        data=event.data,
+        note=event.note if plain else _masked(event.note),
+        data=event.data if plain else mask_data(event.data),
         position=event.position,
         state=state,
         version=version,
@@ -112,6 +117,6 @@ class Message(msgspec.Struct, frozen=True):
 
 
 def outbox_payload(case: CaseState, event: Event) -> bytes:
-    """Return the message of an event as JSON, without contact data."""
+    """Return the message of an event as JSON, without contact data and with numbers in free text masked."""
     shown = case_view(case, orders=False)
     return msgspec.json.encode(Message(f"{case.id}:{event.seq}", event_view(event, shown.state, case.version), shown))

@@ -7,8 +7,9 @@ import re
 import secrets
 
 import msgspec
-from sqlalchemy import insert, select, update
+from sqlalchemy import Connection, insert, select, update
 
+from engine.casework.audit import row as audit_row
 from engine.casework.errors import Refused
 from engine.casework.people import TOKEN_ROLES, Actor, Role
 from engine.casework.schema import audit, token
@@ -54,7 +55,8 @@ def create_token(
     row = {"hash": _hash(secret), "name": name, "role": role, "area": area, "department": department}
     with store.write() as db:
         db.execute(insert(token), [row | {"created_t": now_ms, "expires_t": expires_t, "revoked_t": None}])
-        db.execute(insert(audit), [_audit(now_ms, "token.create", name, f"role {role}, area {area or 'all'}")])
+        detail = f"role {role}, area {area or 'all'}, department {department or 'any'}"
+        db.execute(insert(audit), [audit_row(now_ms, "command line", "token.create", name, detail)])
     return secret
 
 
@@ -71,16 +73,21 @@ def revoke_token(store: Store, number: int, *, now_ms: int) -> bool:
         ended = update(token).where(token.c.id == number, token.c.revoked_t.is_(None)).values(revoked_t=now_ms)
         done = db.execute(ended).rowcount == 1
         if done:
-            db.execute(insert(audit), [_audit(now_ms, "token.revoke", str(number), "")])
+            db.execute(insert(audit), [audit_row(now_ms, "command line", "token.revoke", str(number))])
     return done
 
 
 def who(store: Store, secret: str, *, now_ms: int) -> Actor | None:
     """Return whose token it is; null when unknown, expired or revoked."""
+    with store.read() as db:
+        return whose(db, secret, now_ms=now_ms)
+
+
+def whose(db: Connection, secret: str, *, now_ms: int) -> Actor | None:
+    """Return the same within a transaction."""
     if not secret or len(secret) > 128:
         return None
-    with store.read() as db:
-        row = db.execute(select(token).where(token.c.hash == _hash(secret))).first()
+    row = db.execute(select(token).where(token.c.hash == _hash(secret))).first()
     if row is None or row.revoked_t is not None or (row.expires_t is not None and row.expires_t <= now_ms):
         return None
     return Actor(name=row.name, role=Role(row.role), area=row.area, department=row.department)
@@ -94,7 +101,3 @@ def has_tokens(store: Store) -> bool:
 
 def _hash(secret: str) -> str:
     return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()
-
-
-def _audit(now_ms: int, action: str, subject: str, detail: str) -> dict[str, object]:
-    return {"t": now_ms, "actor": "command line", "action": action, "subject": subject, "detail": detail}

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import partial
+from pathlib import Path
 
 import typer
 from prometheus_client import CollectorRegistry
@@ -18,13 +19,16 @@ from engine.api.app import create_app
 from engine.api.metrics import Metrics
 from engine.api.routes.state import metrics_app
 from engine.api.server import Listener, bind, check_bind
-from engine.api.services import Services, Settings, Unavailable
+from engine.api.services import Services, Unavailable
+from engine.casework.duty import RosterFile
+from engine.casework.photos import PhotoFolder
 from engine.casework.plans import StoredPlans
 from engine.casework.service import Casework
 from engine.casework.service import Settings as CaseSettings
 from engine.casework.store import Store, check_schema
 from engine.casework.tokens import list_tokens
 from engine.clock import wall_clock_ms
+from engine.commands.api_settings import settings_of
 from engine.commands.cluster_services import ClusterHealth, DatabaseRelay, KafkaIntake
 from engine.commands.counting import CaseGauges, Figures, gauge
 from engine.commands.in_force import LayersInForce, RunningPlan, SensorsInForce
@@ -110,7 +114,10 @@ def _services(config: Config, connection: Connection, store: Store, threads: Thr
         rules=lambda: running.now.rules,
         registry=metrics.registry,
         now_ms=lambda: (casework.clock() if players else None) or wall_clock_ms(),
-        settings=Settings(allowed_hosts=tuple(config.allowed_hosts), allowed_origins=tuple(config.allowed_origins)),
+        settings=settings_of(config),
+        photos=PhotoFolder(Path(config.data) / "attachments"),
+        roster=RosterFile(Path(config.duty) if config.duty else None, config.tz),
+        tz=config.tz,
     )
 
 

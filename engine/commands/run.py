@@ -20,9 +20,10 @@ from engine.api.metrics import Metrics
 from engine.api.problems import OpenToTheWorld
 from engine.api.routes.state import metrics_app
 from engine.api.server import Listener, bind, check_bind
-from engine.api.services import Settings
+from engine.casework.duty import RosterFile
 from engine.casework.errors import CaseworkFault
 from engine.casework.tokens import list_tokens
+from engine.commands.api_settings import settings_of
 from engine.commands.city_files import CityFiles, read_city
 from engine.commands.counting import Counted, Gauges
 from engine.commands.services import services_of
@@ -120,8 +121,9 @@ def serve_until(ended: threading.Event, config: Config, limits: Limits) -> None:
 
 @contextmanager
 def _listening(engine: Embedded, city: CityFiles, config: Config, metrics: Metrics, counted: Counted) -> Iterator[None]:
-    settings = Settings(allowed_hosts=tuple(config.allowed_hosts), allowed_origins=tuple(config.allowed_origins))
-    services = services_of(engine, city, metrics, counted, settings)
+    settings = settings_of(config)
+    roster = roster_of(config)
+    services = services_of(engine, city, metrics, counted, settings, roster)
     app = create_app(services)
     main = Listener(app, bind(config.host, config.port), before_stop=app.close)
     side = Listener(metrics_app(services), bind(config.metrics_host, config.metrics_port))
@@ -137,6 +139,11 @@ def _listening(engine: Embedded, city: CityFiles, config: Config, metrics: Metri
         engine.stopping()
         main.stop()
         side.stop()
+
+
+def roster_of(config: Config) -> RosterFile:
+    """Return the roster of the duty room. Raises RosterRefused with every fault of its file."""
+    return RosterFile(Path(config.duty) if config.duty else None, config.tz)
 
 
 def limits_of(config: Config) -> Limits:

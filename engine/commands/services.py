@@ -9,7 +9,9 @@ import msgspec
 
 from engine.api.metrics import Metrics
 from engine.api.services import Judged, Overloaded, Rejected, Services, Settings, Status, StreamEvent, Unavailable
+from engine.casework.duty import RosterFile
 from engine.casework.outbox import OutboxRow, positions
+from engine.casework.photos import PhotoFolder
 from engine.clock import wall_clock_ms
 from engine.commands.city_files import CityFiles
 from engine.commands.city_services import CityLayers, CitySensors, rules_of
@@ -178,7 +180,14 @@ class EmbeddedHealth:
         return self._engine.alive()
 
 
-def services_of(engine: Embedded, city: CityFiles, metrics: Metrics, counted: Counted, settings: Settings) -> Services:
+def services_of(
+    engine: Embedded,
+    city: CityFiles,
+    metrics: Metrics,
+    counted: Counted,
+    settings: Settings,
+    roster: RosterFile | None = None,
+) -> Services:
     """Put together what `create_app` is given."""
     return Services(
         casework=engine.casework,
@@ -191,4 +200,7 @@ def services_of(engine: Embedded, city: CityFiles, metrics: Metrics, counted: Co
         registry=metrics.registry,
         now_ms=engine.now_ms,
         settings=settings,
+        photos=PhotoFolder(engine.folder / "attachments"),
+        roster=roster,
+        tz=city.plan.tz,
     )

@@ -52,6 +52,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     metrics_port: Port = 9464
     allowed_hosts: list[str] = []
     allowed_origins: list[str] = []
+    trusted_proxies: list[str] = []
     retention_age: Duration = "30d"
     retention_size: Size = "20GiB"
     queue_size: Size = "64MiB"

@@ -1,4 +1,4 @@
-"""The operations page and signing in to it."""
+"""The operations page."""
 
 from __future__ import annotations
 
@@ -6,15 +6,11 @@ from collections.abc import Iterator
 from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
-from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
-from starlette.responses import RedirectResponse
+from fastapi import APIRouter, Request, Response
 
-from engine.api.guard import desk
 from engine.api.packed import Packed
 from engine.api.problems import Problem
-from engine.api.sessions import COOKIE
 
 TYPES = {
     "html": "text/html; charset=utf-8",
@@ -47,7 +43,7 @@ def _file(request: Request, name: str) -> Response:
 
 
 def add_routes(router: APIRouter) -> None:
-    """Add the page, its files, the login link and the way out."""
+    """Add the page and its files."""
 
     @router.get("/", include_in_schema=False, response_class=Response)
     def index(request: Request) -> Response:
@@ -56,31 +52,3 @@ def add_routes(router: APIRouter) -> None:
     @router.get("/console/{path:path}", include_in_schema=False, response_class=Response)
     def file(request: Request, path: str) -> Response:
         return _file(request, path)
-
-    @router.get("/login", include_in_schema=False, response_class=Response)
-    def login(request: Request, ticket: Annotated[str, Query(max_length=100)]) -> Response:
-        """Spend a one-use login ticket: sets the session cookie and opens the page."""
-        here = desk(request)
-        credential = here.sessions.login.spend(ticket)
-        if credential is None and "text/html" in request.headers.get("accept", ""):
-            return RedirectResponse("/", 303, {"cache-control": "no-store"})  # the page asks whoever is not signed in
-        if credential is None:
-            raise Problem(401, "ticket_spent", "this login link was used or is too old; ask for a new one")
-        answer = RedirectResponse("/", 303, {"cache-control": "no-store"})
-        answer.set_cookie(
-            COOKIE,
-            here.sessions.browser.issue(credential),
-            max_age=int(here.services.settings.session_ttl_s),
-            httponly=True,
-            samesite="strict",
-            secure=request.url.scheme == "https",
-        )
-        return answer
-
-    @router.post("/logout", include_in_schema=False, response_class=Response)
-    def logout(request: Request) -> Response:
-        """End the session of this browser."""
-        desk(request).sessions.browser.end(request.cookies.get(COOKIE, ""))
-        answer = Response(status_code=204)
-        answer.delete_cookie(COOKIE)
-        return answer

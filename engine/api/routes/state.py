@@ -16,6 +16,7 @@ from engine.api.gate import Gate
 from engine.api.guard import actor, desk
 from engine.api.metrics import exposition
 from engine.api.problems import answer
+from engine.api.routes.login import who_is
 from engine.api.services import Health, Services, Settings
 
 PLAIN = {"cache-control": "no-store"}
@@ -80,8 +81,7 @@ def add_routes(router: APIRouter) -> None:
     @router.get("/api/v1/me", tags=["state"])
     def me(request: Request) -> dict[str, Any]:
         """Who the caller is."""
-        caller: dict[str, Any] = msgspec.to_builtins(actor(request))
-        return caller
+        return who_is(actor(request))
 
 
 def metrics_app(services: Services) -> Starlette:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from io import BytesIO
 
 import pytest
+from PIL import Image
 
 from engine.api import policy
 from engine.api.app import create_app
@@ -15,6 +17,9 @@ from engine.api.problems import PolicyMissing
 from tests.town import DRAIN_EAST, DRAIN_WEST, EAST, WEST, Town, now_ms, open_town
 
 STRANGER = None
+HANDOVERS = {"": 1, EAST: 2, WEST: 3}
+PHOTO = BytesIO()
+Image.new("RGB", (4, 4)).save(PHOTO, "PNG")
 
 
 @pytest.fixture(scope="module")
@@ -22,6 +27,11 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
     with open_town(tmp_path_factory.mktemp("town")) as running:
         running.read(DRAIN_EAST, "drain.level", 95)
         running.read(DRAIN_WEST, "drain.level", 95)
+        for area in HANDOVERS:
+            with running.client("inspector", area) as client:
+                assert client.post("/api/v1/handover", json={"note": "交班"}).json()["id"] == HANDOVERS[area]
+        for sensor in (DRAIN_EAST, DRAIN_WEST):
+            assert call(running, "operator", "", "POST", "/api/v1/cases/{case_id}/attachments", sensor) == 201
         yield running
 
 
@@ -40,13 +50,18 @@ def request_of(town: Town, path: str, sensor: str) -> tuple[str, dict[str, str],
         "/api/v1/alertmanager": {"version": "4", "status": "firing", "alerts": []},
         "/api/v1/cases": {"category": "0405", "text": "井盖冒水", "lon": case["lon"], "lat": case["lat"]},
         "/api/v1/cases/{case_id}/moves": {"move": "comment", "note": "看过"},
+        "/api/v1/handover": {"note": "交班"},
+        "/api/v1/handover/{number}/sign": {},
     }
+    if path.endswith("/attachments"):
+        return address, {**headers, "content-type": "image/png"}, PHOTO.getvalue()
     return address, headers, json.dumps(bodies.get(path)).encode() if path in bodies else b""
 
 
 def call(town: Town, role: str | None, area: str, method: str, path: str, sensor: str) -> int:
     """Return the status that a caller gets; of a stream, of its beginning."""
     address, headers, body = request_of(town, path, sensor)
+    address = address.replace("{number}", str(HANDOVERS[area] if "handover" in path else 1))
     department = "drainage" if role == "handler" else None
     content = body if method == "POST" else None
     with (

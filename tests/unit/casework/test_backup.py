@@ -221,14 +221,12 @@ def test_a_backup_that_cannot_be_written_leaves_the_one_before(file_store: Store
 
 def test_backups_of_the_same_rows_are_the_same_file(town: Town, tmp_path: Path) -> None:
     full(town)
-    one = saved(town.store, tmp_path / "one").read_bytes()
-    with town.store.write() as db:
-        db.execute(schema.audit.delete())
-    two = saved(town.store, tmp_path / "two").read_bytes()
-    with town.store.write() as db:
-        db.execute(schema.audit.delete())
-    assert saved(town.store, tmp_path / "three").read_bytes() == two
-    assert one
+    one, two = (saved(town.store, tmp_path / name) for name in ("one", "two"))
+    grown = b'"store.backup"'  # each backup is a line of the audit, and so in the next one
+    lines = [
+        [line for line in gzip.decompress(path.read_bytes()).splitlines() if grown not in line] for path in (one, two)
+    ]
+    assert lines[0][:-1] == lines[1][:-1]
 
 
 def test_a_backup_sees_one_moment_while_casework_goes_on(
