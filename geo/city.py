@@ -130,39 +130,44 @@ class Sensor(msgspec.Struct, frozen=True):
     gateway: str
 
 
-class _Facts(msgspec.Struct, frozen=True):
-    """city.json."""
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """city.json: what the other files of a city's folder do not say; a city's own may leave out what stands in it."""
 
     key: str
     code: str
     name: str
-    seed: int
+    seed: int = 0
     frame: tuple[float, float, float, float]
     bounds: tuple[float, float, float, float]
-    divisions: dict[str, str]
-    departments: dict[str, str]
-    seats: dict[str, tuple[float, float]]
-    river: list[list[tuple[float, float]]]
-    underpasses: tuple[Underpass, ...]
-    low_points: tuple[LowPoint, ...]
-    drains: tuple[Drain, ...]
-    rain_gauges: tuple[RainGauge, ...]
-    gas_sites: tuple[GasSite, ...]
-    officers: tuple[str, ...]
+    divisions: dict[str, str] = {}
+    departments: dict[str, str] = {}
+    seats: dict[str, tuple[float, float]] = {}
+    river: list[list[tuple[float, float]]] = []
+    underpasses: tuple[Underpass, ...] = ()
+    low_points: tuple[LowPoint, ...] = ()
+    drains: tuple[Drain, ...] = ()
+    rain_gauges: tuple[RainGauge, ...] = ()
+    gas_sites: tuple[GasSite, ...] = ()
+    officers: tuple[str, ...] = ()
     gas_spaces: tuple[GasSite, ...] = ()
     muck_sites: tuple[MuckSite, ...] = ()
 
 
 class City:
-    """A city in a folder, as `tongguan geo city --seed N --out DIR` writes it."""
+    """A city in a folder, as `tongguan geo import --city DIR` and `tongguan geo city --out DIR` write it.
+
+    city.json, and grids.geojson (or grids.npz); there may be sensors.csv, zones/, roads.geojson and terrain.npz.
+    """
 
     def __init__(self, folder: str | Path) -> None:
         """Raises FileRefused if the folder holds no city."""
         self.folder = Path(folder)
         try:
-            facts = msgspec.json.decode((self.folder / "city.json").read_bytes(), type=_Facts)
+            facts = msgspec.json.decode((self.folder / "city.json").read_bytes(), type=Facts)
         except (OSError, msgspec.DecodeError) as error:
-            raise FileRefused([Fault(str(self.folder), "city.json", "must be a city", str(error))]) from error
+            rule = "must be a city's folder, as `tongguan geo import GRIDS --city FOLDER` makes one"
+            raise FileRefused([Fault(str(self.folder), "city.json", rule, str(error))]) from error
+        self.facts = facts
         self.key: str = facts.key
         self.code: str = facts.code
         """6 digits of the county-level city."""
@@ -200,10 +205,12 @@ class City:
 
     @cached_property
     def grids(self) -> GridSet:
-        """Its unit grids.
+        """Its unit grids. Raises FileRefused.
 
         Properties: name, street, street_name, community, community_name, department (its street's), officer, size_m.
         """
+        if not self.path("grids.npz").exists():
+            return GridSet.from_geojson(self.path("grids.geojson"), assume="wgs84")
         with np.load(self.path("grids.npz")) as pack:
             vertex = pack["vertex"]
             ends = [pack[name] for name in ("ring", "part", "row")]
@@ -216,7 +223,9 @@ class City:
 
     @cached_property
     def terrain(self) -> Terrain:
-        """Its ground."""
+        """Its ground. Raises FileRefused where the folder has none."""
+        if not self.path("terrain.npz").exists():
+            raise FileRefused([Fault(str(self.folder), "terrain.npz", "this city has no terrain", "")])
         with np.load(self.path("terrain.npz")) as pack:
             dm = np.cumsum(np.cumsum(pack["step_dm"], axis=0, dtype=np.int32), axis=1, dtype=np.int32)
             west, south, cell = pack["place"].tolist()
@@ -224,13 +233,14 @@ class City:
 
     @cached_property
     def roads(self) -> RoadGraph:
-        """Its roads, from `roads.geojson`."""
-        return RoadGraph.load(self.path("roads.geojson"))
+        """Its roads, from `roads.geojson`; none without it. Raises FileRefused."""
+        path = self.path("roads.geojson")
+        return RoadGraph.load(path) if path.exists() else RoadGraph([], [])
 
     @cached_property
     def zones(self) -> dict[str, ZoneSet]:
-        """Its zone sets by name, from the files in `zones_path`."""
-        return load_zones(self.zones_path)
+        """Its zone sets by name, from the files in `zones_path`; none without it. Raises FileRefused."""
+        return load_zones(self.zones_path, assume="wgs84") if self.zones_path.is_dir() else {}
 
     @property
     def zones_path(self) -> Path:
@@ -239,7 +249,9 @@ class City:
 
     @cached_property
     def sensors(self) -> tuple[Sensor, ...]:
-        """The rows of its registry, in the order of the file."""
+        """The rows of its registry, in the order of the file; none without it."""
+        if not self.registry_path.exists():
+            return ()
         with self.registry_path.open(encoding="utf-8", newline="") as file:
             return tuple(_sensor(row) for row in csv.DictReader(file))
 

@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from geo import geojson_text, vector
+from geo import geojson_text, table, vector
 from geo.errors import Fault, FileRefused
 from geo.source_crs import SourceCrs, UnusableCrs, declared
 
@@ -99,6 +99,8 @@ def open_file(path: Path, how: How) -> Opened:
     with nothing_collected():
         if path.suffix.lower() in vector.SUFFIXES:
             return open_document(vector.read(path, how), str(path), how, binary=True)
+        if path.suffix.lower() == ".csv":
+            return open_document(table.read(path, how), str(path), how)
         return open_document(geojson_text.document(geojson_text.read_bytes(path), str(path)), str(path), how)
 
 

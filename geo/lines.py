@@ -10,11 +10,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from geo import crs
+from geo import NO_PLACE, crs
 from geo.document import FileReport, How, Opened, open_file, positions, stop_if_misplaced
 
 Line = Sequence[tuple[int, int]]
 """Places in whole numbers of 1e-7 degrees, at least two different ones."""
+
+
+_NOWHERE = np.full(2, np.nan)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,20 +83,22 @@ def _lines(geometry: object, where: str, report: FileReport) -> list[object]:
 
 
 def points_of(opened: Opened) -> Points:
-    """The points of an opened file. Raises FileRefused with every fault."""
+    """The points of an opened file; a feature without geometry is nowhere. Raises FileRefused with every fault."""
     stop_if_misplaced(opened)
     report = opened.report
     found = []
     for where, feature in opened.features:
         geometry = feature.get("geometry")
-        if not isinstance(geometry, dict) or geometry.get("type") != "Point":
-            kind = geometry.get("type") if isinstance(geometry, dict) else geometry
-            report.add(where, "the geometry must be a Point", kind)
+        if isinstance(geometry, dict) and geometry.get("type") == "Point":
+            place = positions([geometry.get("coordinates")], where, 1, report)
+            found.append(place[0] if place is not None else _NOWHERE)
             continue
-        place = positions([geometry.get("coordinates")], where, 1, report)
-        if place is not None:
-            found.append(place[0])
+        if geometry is not None:
+            report.add(where, "the geometry must be a Point", geometry)
+        found.append(_NOWHERE)
     report.stop_if_faulty()
     xy = np.array(found, np.float64).reshape(-1, 2)
-    lon, lat = crs.quantize(*opened.crs.to_wgs84(xy[:, 0], xy[:, 1]))
+    placed = np.isfinite(xy).all(axis=1)
+    lon, lat = (np.full(len(xy), NO_PLACE, np.int32) for _ in range(2))
+    lon[placed], lat[placed] = crs.quantize(*opened.crs.to_wgs84(xy[placed, 0], xy[placed, 1]))
     return Points(opened.crs.name, lon, lat, opened.properties(), [where for where, _ in opened.features])

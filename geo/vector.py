@@ -79,7 +79,7 @@ def _limit(path: Path, size: int) -> None:
 
 
 def _layer(path: Path, source: str, wanted: str | None) -> str:
-    import pyogrio  # type: ignore[import-untyped]
+    import pyogrio  # type: ignore[import-untyped, unused-ignore]
 
     try:
         layers = [str(name) for name, kind in pyogrio.list_layers(source) if kind is not None]
@@ -94,8 +94,8 @@ def _layer(path: Path, source: str, wanted: str | None) -> str:
 
 
 def _rows(path: Path, source: str, layer: str) -> tuple[Mapping[str, Any], Any, Sequence[Any]]:
-    import pyogrio  # type: ignore[import-untyped]
-    from pyogrio.raw import read as read_raw
+    import pyogrio  # type: ignore[import-untyped, unused-ignore]
+    from pyogrio.raw import read as read_raw  # type: ignore[import-untyped, unused-ignore]
 
     # Latin 1 is one byte a character: what it gives is the bytes of the file, to be decoded by us
     text = {} if ".gpkg" in source.lower() else {"encoding": "ISO-8859-1"}

@@ -17,7 +17,7 @@ from geo.index import PolygonIndex
 from geo.load import load_polygons
 from geo.polygons import Polygons
 
-_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
+NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
 _MAGIC: Final = b"tongguan zones 1\n"
 _SUFFIXES: Final = (".geojson", ".geojson.gz")
 
@@ -40,7 +40,7 @@ class ZoneSet:
         """
         path = Path(path)
         layer = load_polygons(path, crs, assume)
-        return cls(name or _set_name(path), layer.polygons, layer.properties)
+        return cls(name or set_name(path), layer.polygons, layer.properties)
 
     def contains(self, lon_e7: npt.NDArray[np.int32], lat_e7: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
         """Whether each place is in the set, bool[n]; False for NO_PLACE. Exact on whole numbers of 1e-7 degrees."""
@@ -86,8 +86,8 @@ def load_zones(folder: str | Path, *, assume: str | None = None) -> dict[str, Zo
     if not root.is_dir():
         raise FileRefused([Fault(str(root), "", "must be a folder of <set>.geojson files", "none")])
     for path in sorted(p for p in root.iterdir() if p.name.endswith(_SUFFIXES)):
-        name = _set_name(path)
-        if not _NAME.fullmatch(name):
+        name = set_name(path)
+        if not NAME.fullmatch(name):
             faults.append(Fault(str(path), "", "a zone set's name is lower-case letters, digits, _ . -", name))
             continue
         if name in sets:
@@ -102,5 +102,6 @@ def load_zones(folder: str | Path, *, assume: str | None = None) -> dict[str, Zo
     return dict(sorted(sets.items()))
 
 
-def _set_name(path: Path) -> str:
-    return path.name.removesuffix(".gz").removesuffix(".geojson")
+def set_name(path: Path) -> str:
+    """The name of the zone set that a file holds."""
+    return path.name.removesuffix(".gz").rpartition(".")[0] or path.name

@@ -90,7 +90,7 @@ def ground_of(city: City) -> Ground:
         tuple(Yard(site.name, site.lon, site.lat) for site in city.muck_sites if site.use == use)
         for use in ("works", "disposal")
     )
-    roads = city.roads if city.path("roads.geojson").is_file() else None
+    roads = city.roads if city.roads.edges else None
     return Ground(city.name, city.frame, tuple(low), gas, city.registry_path, roads, works, disposals, dict(city.zones))
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from geo.frame import LocalFrame
-from geo.roads import NoWay
+from geo.roads import NoWay, RoadGraph
 from simulators.ground import Ground
 from simulators.part import Eye, Eyes, Floats, Glance, Ints, Mask, Part, Thing, Told, row
 from simulators.routes import Line, Walks, Ways, figure, metres
@@ -51,13 +51,17 @@ def plate_of(sensor: str, seed: int) -> str:
 
 @dataclass(slots=True)
 class Trip:
-    """One misdeed: truck, way, when it leaves the building site, how it goes; drives: ms one way."""
+    """One misdeed: truck, way, when it leaves the building site, how it goes.
+
+    drives: ms one way; waits: until when the truck then stands at its building site.
+    """
 
     what: str
     truck: int
     way: int
     starts_ms: float
     ends_ms: float
+    waits_ms: float
     drives_ms: float
     tips_ms: float
     site: str
@@ -122,11 +126,7 @@ class Traffic(Part):
         assert roads is not None
         pieces = [metres(frame, [places[0]])]
         for here, there in pairwise(places):
-            try:
-                way = roads.route(*here, *there, roads.muck if permitted else None)
-            except NoWay:
-                way = roads.route(*here, *there)
-            pieces.append(metres(frame, way))
+            pieces.append(metres(frame, _way(roads, here, there, permitted=permitted)))
         return np.concatenate([*pieces, metres(frame, [places[-1]])])
 
     # ---- misdeeds
@@ -157,7 +157,8 @@ class Traffic(Part):
         drives = length / (self._km_h[truck] / 3.6) * 1_000.0
         starts = wanted_ms if what == "hours" else self._next_start(truck, wanted_ms, usual)
         ends = starts + LOADS_MS + 2 * drives + TIPS_MS
-        trip = Trip(what, truck, len(lines) - 1, starts, ends, drives, starts + LOADS_MS + drives, site)
+        waits = self._next_start(truck, ends, usual)
+        trip = Trip(what, truck, len(lines) - 1, starts, ends, waits, drives, starts + LOADS_MS + drives, site)
         if what == "spill":
             trip.spill = self._spot(line, generator, eyes)
         return trip
@@ -351,3 +352,13 @@ def _haul_at(into: Floats, drives: Floats, km_h: Floats, length: Floats) -> tupl
     lifted = (into >= arrives + MINUTE_MS) & (into < returns - MINUTE_MS)
     loaded = (into >= leaves) & (into < arrives + 0.5 * TIPS_MS)
     return length * np.where(into < returns, there, 1.0 - back), np.where(moves, km_h, 0.0), loaded, lifted
+
+
+def _way(roads: RoadGraph, here: tuple[float, float], there: tuple[float, float], *, permitted: bool) -> Line:
+    """Return the way over permitted roads, else over any, else (roads in several pieces) as the crow flies."""
+    for allowed in (roads.muck, None) if permitted else (None,):
+        try:
+            return roads.route(*here, *there, allowed)
+        except NoWay:
+            continue
+    return np.array([here, there])

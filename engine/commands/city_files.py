@@ -8,10 +8,13 @@ from pathlib import Path
 
 from engine.detect.offline import FilesRefused, PlanFiles, build_plan
 from engine.runtime.config import Config, duration_ms
+from geo.city import City
 from geo.city import load as load_city
+from geo.errors import FileRefused
 from geo.grids import GridSet
+from geo.synthetic.furnish import playable as furnish
 from rules.errors import Refused
-from rules.kinds import load_kinds
+from rules.kinds import Kinds, load_kinds
 from rules.load import LIBRARY, load_rules
 from rules.plan import Plan
 from rules.registry import Registry
@@ -30,14 +33,16 @@ class CityFiles:
 
 
 def read_city(config: Config) -> CityFiles:
-    """Read what the settings name; without registry, grids and zones the shipped city.
+    """Read what the settings name: a city's folder, or its files; without any of them the shipped city.
 
     Raises FilesRefused with every fault; faulty rules are left out, rules that are nowhere are refused.
     """
     if config.rules and not Path(config.rules).exists():
         raise FilesRefused([f"{config.rules}: rules must be a folder of rules or a rule file; got nothing"])
-    if not (config.registry or config.grids or config.zones):
-        return _shipped(config)
+    if config.city and (config.grids or config.zones):
+        raise FilesRefused(["city: a city's folder brings its own grids and zones; got grids or zones beside it"])
+    if config.city or not (config.registry or config.grids or config.zones):
+        return _of_folder(config)
     files = PlanFiles(
         _path(config.rules) or LIBRARY,
         _path(config.registry),
@@ -54,30 +59,62 @@ def read_city(config: Config) -> CityFiles:
 
 def read_registry(config: Config) -> Registry:
     """Read the registry of sensors alone, as `read_city` would. Raises FilesRefused."""
-    if not config.registry and (config.grids or config.zones):
+    if not (config.city or config.registry) and (config.grids or config.zones):
         return Registry()
-    path = Path(config.registry) if config.registry else load_city().registry_path
+    return _registry(config, load_kinds(_path(config.kinds)), None if config.registry else city_of(config))
+
+
+def city_of(config: Config) -> City:
+    """The city of the folder that the settings name, else the shipped one. Raises FilesRefused."""
     try:
-        return load_registry(path, load_kinds(_path(config.kinds)), config.tz)
+        return City(config.city) if config.city else load_city()
+    except FileRefused as refusal:
+        raise FilesRefused([str(fault) for fault in refusal.faults]) from refusal
+
+
+def played(folder: Path | None, beside: Path) -> tuple[City, bool]:
+    """The city of a folder, and whether something that it is played with was made up (and written `beside`).
+
+    None: the shipped one, which lacks nothing. Raises FilesRefused.
+    """
+    try:
+        city = load_city() if folder is None else City(folder)
+        made = city if folder is None else furnish(city, beside)
+    except FileRefused as refusal:
+        raise FilesRefused([str(fault) for fault in refusal.faults]) from refusal
+    return made, made is not city
+
+
+def _registry(config: Config, kinds: Kinds, city: City | None) -> Registry:
+    """The registry that the settings name, else the city's; a city of a folder may have none."""
+    path = Path(config.registry) if city is None or config.registry else city.registry_path
+    if city is not None and not config.registry and not path.exists():
+        return Registry()
+    try:
+        return load_registry(path, kinds, config.tz)
     except Refused as refusal:
         raise FilesRefused([str(fault) for fault in refusal.faults]) from refusal
 
 
-def _shipped(config: Config) -> CityFiles:
-    city = load_city()
+def _of_folder(config: Config) -> CityFiles:
+    city = city_of(config)
     kinds = load_kinds(_path(config.kinds))
-    loaded = load_rules(_path(config.rules) or LIBRARY, kinds=kinds, zones=city.zones, tz=config.tz)
+    try:
+        grids, zones = city.grids, city.zones
+    except FileRefused as refusal:
+        raise FilesRefused([str(fault) for fault in refusal.faults]) from refusal
+    loaded = load_rules(_path(config.rules) or LIBRARY, kinds=kinds, zones=zones, tz=config.tz)
     plan = Plan(
         loaded.rules,
         kinds,
-        load_registry(city.registry_path, kinds, config.tz),
-        city.grids,
-        city.zones,
+        _registry(config, kinds, city),
+        grids,
+        zones,
         config.tz,
         duration_ms(config.max_delay),
         duration_ms(config.max_age),
     )
-    return CityFiles(plan, city.grids, city.name, city.divisions, tuple(map(str, loaded.faults)))
+    return CityFiles(plan, grids, city.name, city.divisions, tuple(map(str, loaded.faults)))
 
 
 def _path(text: str) -> Path | None:

@@ -29,6 +29,7 @@ from engine.casework.store import Store, check_schema
 from engine.casework.tokens import list_tokens
 from engine.clock import wall_clock_ms
 from engine.commands.api_settings import settings_of
+from engine.commands.city_files import city_of
 from engine.commands.cluster_services import ClusterHealth, DatabaseRelay, KafkaIntake
 from engine.commands.counting import CaseGauges, Figures, gauge
 from engine.commands.in_force import LayersInForce, RunningPlan, SensorsInForce
@@ -86,7 +87,7 @@ def _services(config: Config, connection: Connection, store: Store, threads: Thr
     topics, stopping = Topics(config.topic_prefix), threads.stopping
     casework = Casework(store, StoredPlans(store), CaseSettings(partitions=0, first_offset=0))
     known = LastKnown()
-    running = RunningPlan(store, known)
+    running = RunningPlan(store, known, city_of(config))
     background = Background("kafka")
     closing.callback(background.stop)
     intake = Intake(background, connection, topics.readings, limit_bytes=size_bytes(config.queue_size))

@@ -28,14 +28,13 @@ from engine.api.routes.state import metrics_app
 from engine.api.server import Listener, bind
 from engine.api.services import Settings
 from engine.casework.people import Actor, Role
-from engine.commands.city_files import CityFiles
+from engine.commands.city_files import CityFiles, played
 from engine.commands.counting import Counted, Gauges
 from engine.commands.playing import Player
 from engine.commands.run import told
 from engine.commands.services import services_of
 from engine.commands.telling import STYLES, Teller, moment_name
 from engine.runtime.embedded import Embedded
-from geo.city import load as load_city
 from rules.civil import CITY_TZ
 from rules.kinds import load_kinds
 from rules.load import LIBRARY, load_rules
@@ -61,6 +60,7 @@ def demo(
         ".tongguan/demo"
     ),
     fresh: Annotated[bool, typer.Option("--fresh", help="Begin the story anew.")] = False,
+    city: Annotated[Path | None, typer.Option(help="Folder of a city (geo import); default: the shipped one.")] = None,
     english: Annotated[bool, typer.Option("--english", help="Sentences in English.")] = False,
 ) -> None:
     """Watch a simulated storm flood an underpass: warnings climb, a case opens, is worked on, its sensor closes it.
@@ -69,7 +69,7 @@ def demo(
     Example: tongguan demo --seed 2
     """
     limit_s = _seconds(duration)
-    folder = data / f"seed-{seed}-{sensors}"
+    folder = data / (f"seed-{seed}-{sensors}" if city is None else f"{city.resolve().name}-{seed}-{sensors}")
     ended = threading.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: ended.set())
@@ -77,7 +77,7 @@ def demo(
     with told():
         if fresh:
             shutil.rmtree(folder, ignore_errors=True)
-        _demo(ended, folder, seed, speed, port, limit_s, sensors, english)
+        _demo(ended, folder, seed, speed, port, limit_s, sensors, english, city)
 
 
 def _seconds(text: str) -> float:
@@ -96,8 +96,11 @@ def _demo(
     limit_s: float,
     sensors: int,
     english: bool,
+    chosen: Path | None,
 ) -> None:
-    place = load_city()
+    place, made_up = played(chosen, folder / "city")
+    if made_up:
+        typer.echo(f"{place.name}：网格来自 {chosen}，其余（传感器、道路、积水点等）为演示虚构", err=True)
     simulation = Simulation(load_scenario(SCENARIO), ground_of(place), seed, sensors)
     folder.mkdir(0o700, parents=True, exist_ok=True)
     registry = folder / "registry.csv"

@@ -64,6 +64,7 @@ def detect(
     source: Annotated[
         Path | None, typer.Argument(metavar="[IN]", help="NDJSON readings; standard input if not given or -.")
     ] = None,
+    city: Annotated[Path | None, typer.Option(exists=True, file_okay=False, help="Folder of a city.")] = None,
     registry: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="Sensors: CSV or GeoJSON.")] = None,
     grids: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="Unit grids: GeoJSON.")] = None,
     zones: Annotated[Path | None, typer.Option(exists=True, file_okay=False, help="Folder of <set>.geojson.")] = None,
@@ -90,6 +91,9 @@ def detect(
     """
     waiting_bytes = _size("--waiting-size", waiting_size)
     delay_ms, age_ms = duration_ms("--max-delay", max_delay), duration_ms("--max-age", max_age)
+    if city is not None:
+        registry = registry or (city / "sensors.csv" if (city / "sensors.csv").exists() else None)
+        grids, zones = grids or city / "grids.geojson", zones or city / "zones"
     built = _build(PlanFiles(rules, registry, grids, zones, kinds, delay_ms, age_ms, time_zone(tz)))
     for fault in built.rule_faults:
         print(fault, file=sys.stderr)

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 import math
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import orjson
 import typer
 
+from engine.commands import geo_import
 from geo import city as cities
-from geo import codes, imports, tiling
+from geo import codes, tiling
 from geo.crs import NAMES, degrees, quantize, to_wgs84
 from geo.errors import FileRefused, GeoError
 from geo.grids import GridSet
-from geo.load import Layer, load_polygons
 from geo.zones import load_zones
 
 FAILED = 1
@@ -88,35 +88,11 @@ def _check_place(lon: float, lat: float) -> None:
 
 
 @app.command("import")
-def import_(
-    file: Annotated[Path, typer.Argument(help="GeoJSON of unit grids or of zones (.gz too).")],
-    crs: Annotated[str | None, typer.Option(callback=_crs, help=f"{_CRS_HELP} Needed if the file names none.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Where to write; stdout if not given.")] = None,
-    number: Annotated[bool, typer.Option(help="Give grids new codes, by place within their `community`.")] = False,
-) -> None:
-    """Check a city's own file and write it as WGS-84, rounded to 7 decimals: grids in the order of codes, or zones.
-
-    Example: tongguan geo import grids_from_survey.geojson --crs cgcs2000 --out grids.geojson
-    """
+@functools.wraps(geo_import.import_)
+def import_(*args: Any, **kwargs: Any) -> None:
+    """Put a city's own file into our shape; see geo_import."""
     with refusals_named():
-        layer = load_polygons(file, crs)
-        text, summary = _imported(layer, number)
-        if out is None:
-            sys.stdout.buffer.write(text + b"\n")
-        else:
-            out.write_bytes(text + b"\n")
-    typer.echo(f"{summary} from {layer.crs}{'' if out is None else f', written to {out}'}", err=True)
-
-
-def _imported(layer: Layer, number: bool) -> tuple[bytes, str]:
-    if number:
-        grids = imports.numbered(layer)
-        return grids.geojson(), f"{len(grids)} unit grids, newly numbered,"
-    if imports.carries_codes(layer):
-        grids = imports.grids(layer)
-        return grids.geojson(), f"{len(grids)} unit grids"
-    zones = imports.zones(layer, "zones")
-    return zones.geojson(), f"{len(zones.polygons)} zones"
+        geo_import.import_(*args, **kwargs)
 
 
 @app.command()

@@ -17,7 +17,7 @@ from engine.commands.services import Judge
 from engine.runtime.errors import Refused
 from engine.runtime.kafka.plans import DatabasePlans, plan_in_force
 from engine.runtime.sensors import LastKnown
-from geo.city import load as load_city
+from geo.city import City
 from geo.grids import GridSet
 from rules.plan import Plan
 
@@ -44,11 +44,12 @@ class InForce:
 class RunningPlan:
     """Follow the plan that the database names; `now` is replaced as a whole. Raises NoPlan and StoreAway at first."""
 
-    def __init__(self, store: Store, known: LastKnown) -> None:
+    def __init__(self, store: Store, known: LastKnown, place: City) -> None:
+        """`place`: the city whose names people see where its grids are those of the plan."""
         self._store = store
         self._known = known
         self._plans = DatabasePlans(store)
-        self._shipped = load_city()
+        self._place = place
         self.now = self._made(self._digest())
 
     def run(self, stopping: threading.Event) -> None:
@@ -82,10 +83,10 @@ class RunningPlan:
         return InForce(plan, Judge(plan), CitySensors(plan, self._known), CityLayers(city), rules_of(plan))
 
     def _city(self, plan: Plan) -> CityFiles:
-        """Return the areas of a plan; the shipped city's have names, which are no part of a plan."""
+        """Return the areas of a plan; those of the city that was named have names, which are no part of a plan."""
         grids = plan.grids or GridSet.empty()
-        if grids.codes == self._shipped.grids.codes:
-            return CityFiles(plan, self._shipped.grids, self._shipped.name, self._shipped.divisions, ())
+        if grids.codes == self._place.grids.codes:
+            return CityFiles(plan, self._place.grids, self._place.name, self._place.divisions, ())
         return CityFiles(plan, grids, "本市", {}, ())
 
 

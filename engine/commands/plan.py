@@ -47,6 +47,7 @@ def set_plan(
     broker: Broker = None,
     database: Database = None,
     rules: Annotated[str | None, typer.Option(help="Folder of rule files; the shipped ones if not given.")] = None,
+    city: Annotated[str | None, typer.Option(help="Folder of a city: grids, zones, sensors (geo import).")] = None,
     registry: Annotated[str | None, typer.Option(help="Sensors: CSV or GeoJSON.")] = None,
     grids: Annotated[str | None, typer.Option(help="Unit grids: GeoJSON.")] = None,
     zones: Annotated[str | None, typer.Option(help="Folder of <set>.geojson.")] = None,
@@ -70,17 +71,17 @@ def set_plan(
     begin_ms = _time(at)
     who = actor or os.environ.get("USER") or f"uid {os.getuid()}"
     with _opened(config, flags) as (settings, store):
-        city = read_city(settings)
-        if city.faults:
-            raise FilesRefused([*city.faults, "no plan was set: without these rules the city would be half blind"])
+        files = read_city(settings)
+        if files.faults:
+            raise FilesRefused([*files.faults, "no plan was set: without these rules the city would be half blind"])
         now = plan_in_force(store)
         before = DatabasePlans(store).get(now.digest) if now is not None else None
-        for line in differences(before, city.plan):
+        for line in differences(before, files.plan):
             typer.echo(line)
         if dry_run:
             return
         connection = Connection.from_config(settings)
-        name_plan(store, city.plan, who, wall_clock_ms())
+        name_plan(store, files.plan, who, wall_clock_ms())
         digest, partitions = uvloop.run(_written(settings, connection, store, begin_ms))
     typer.echo(f"plan {digest[:12]} is in force in {partitions} partitions")
 

@@ -57,6 +57,7 @@ def serve(
     print_config: Annotated[bool, typer.Option("--print-config", help="Show the settings and leave.")] = False,
     data: Annotated[str | None, typer.Option(help="The data folder.")] = None,
     rules: Annotated[str | None, typer.Option(help="Folder of rule files; the shipped ones if not given.")] = None,
+    city: Annotated[str | None, typer.Option(help="Folder of a city: grids, zones, sensors (geo import).")] = None,
     registry: Annotated[str | None, typer.Option(help="Sensors: CSV or GeoJSON.")] = None,
     grids: Annotated[str | None, typer.Option(help="Unit grids: GeoJSON.")] = None,
     zones: Annotated[str | None, typer.Option(help="Folder of <set>.geojson.")] = None,

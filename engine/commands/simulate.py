@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, BinaryIO
 from urllib.parse import parse_qs, urlsplit
 
@@ -17,10 +18,10 @@ import typer
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
+from engine.commands.city_files import played
+from engine.detect.offline import FilesRefused
 from engine.runtime.config import load as load_config
 from engine.runtime.errors import RuntimeFault
-from geo.city import City
-from geo.city import load as load_city
 from geo.errors import GeoError
 from simulators.describe import describe
 from simulators.errors import SimulatorError, SinkBusy
@@ -79,8 +80,7 @@ def simulate(
         raise typer.BadParameter("servers tick by themselves", param_hint="--ticks")
     try:
         script = _script(scenario, starts, skip_ms, fault or [])
-        place = City(city) if city is not None else load_city()
-        simulation = Simulation(script, ground_of(place), seed, sensors)
+        simulation = _simulation(script, city, seed, sensors)
         if registry is not None:
             simulation.network.write_registry(registry)
         lasts_ms = script.lasts_ms if lasts_ms is None else lasts_ms
@@ -95,9 +95,18 @@ def simulate(
             _play(paced(batches, speed), sink, beside[0], beside[1], ticks=ticks or _is_kafka(to))
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (SimulatorError, GeoError, RuntimeFault, OSError) as error:
+    except (SimulatorError, GeoError, FilesRefused, RuntimeFault, OSError) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(TRY_AGAIN if isinstance(error, SinkBusy) else FAILED) from error
+
+
+def _simulation(script: Scenario, city: Path | None, seed: int, sensors: int | None) -> Simulation:
+    """The scenario in a city; what the city's folder lacks to be played is made up, always the same."""
+    with TemporaryDirectory(prefix="tongguan-city-") as beside:
+        place, made_up = played(city, Path(beside))
+        if made_up:
+            typer.echo(f"{place.name}: sensors, roads and sites are made up where {city} has none", err=True)
+        return Simulation(script, ground_of(place), seed, sensors)
 
 
 def _rate(text: str) -> float | None:

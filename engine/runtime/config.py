@@ -31,13 +31,14 @@ Port = Annotated[int, msgspec.Meta(ge=0, le=65_535)]
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Every setting with its default. Paths are relative to the working folder; empty: not given.
 
-    Without registry, grids and zones the shipped city is used; without rules the shipped rules. `broker` is a list of
+    Without city, registry, grids and zones the shipped city is used; without rules the shipped rules. `broker` is a list of
     host:port with commas, `database` a URL of SQLAlchemy (postgresql+psycopg://…), `name` that of this worker,
     `webhooks` a file of destinations, `duty` one of who is on duty when.
     """
 
     data: str = "data"
     rules: str = ""
+    city: str = ""
     registry: str = ""
     grids: str = ""
     zones: str = ""

@@ -67,9 +67,10 @@ def _of_sites(city: City, rows: int) -> list[Row]:
         out += rows_at(low, [(low.sensor, "water.level")], "drainage", "")
     for drain in _first(city.drains, share):
         out += rows_at(drain, [(drain.sensor, "drain.level")], "drainage", f"GW-DR-{int(drain.id[2:]) % 12:02d}")
-    for gas in city.gas_sites[:24]:
+    heads = [gas for gas in city.gas_sites if gas.use == "regulator"]
+    for gas in heads:
         out += rows_at(gas, [(gas.sensors[0], "gas.pressure"), (gas.sensors[1], "gas.methane")], "gas", f"GW-{gas.id}")
-    for gas in _first(city.gas_sites[24:], share):
+    for gas in _first(city.gas_sites[len(heads) :], share):
         out += rows_at(gas, [(gas.sensors[0], "gas.methane")], "gas", f"GW-{gas.regulator}")
     return out
 
