@@ -95,8 +95,17 @@ class Fires(Part):
             found = _lit(fire, number, seed, eyes, at)
             if found is not None:
                 self.burning.append(found)
-        kinds = ("fire.smoke", "fire.heat", "fire.hydrant_pressure", *ANCHOR.values())
+        kinds = ("fire.smoke", "fire.heat", *ANCHOR.values())
         self._away = {kind: self._metres(kind) for kind in kinds if kind in eyes}
+        if "fire.hydrant_pressure" in eyes and self.burning:
+            self._away["fire.hydrant_pressure"] = self._from_nearest("fire.hydrant_pressure")
+
+    def _from_nearest(self, kind: str) -> Floats:
+        """Return how far each sensor is from the one that is nearest to each fire: there the engines stand."""
+        eye = self._eyes[kind]
+        nearest = np.argmin(self._metres(kind), axis=0)
+        x, y = eye.x[nearest], eye.y[nearest]
+        return np.asarray(np.hypot(eye.x[:, None] - x, eye.y[:, None] - y), dtype=np.float64)
 
     def _metres(self, kind: str) -> Floats:
         """Return how far each sensor is from each fire, float64[sensors, fires]."""

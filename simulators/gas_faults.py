@@ -1,8 +1,9 @@
-"""Gas faults of one place: a hose that slips off in a room, a regulator that no longer closes."""
+"""Gas faults of one place: a hose that slips off in a room, a flange outside, a regulator that no longer closes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import cos, sin
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,20 @@ import numpy as np
 from geo.frame import LocalFrame
 from simulators.ground import Ground
 from simulators.part import NOBODY, Eyes, Floats, Glance, Part, Sights, Told, row
-from simulators.scenario import RegulatorFault, RoomLeak, draw
-from simulators.seepage import EMPTIES_MS, FULL_SCALE, HOUR_MS, LEL_SHARE, Chambers
+from simulators.scenario import OpenLeak, RegulatorFault, RoomLeak, draw
+from simulators.seepage import (
+    AIR_LAG_MS,
+    EMPTIES_MS,
+    FULL_SCALE,
+    HOUR_MS,
+    LEL_SHARE,
+    OUTDOOR,
+    TOLD_LEL,
+    Chambers,
+    plume,
+)
 from simulators.streams import stream
+from simulators.wind import Breeze
 
 
 class RoomGas(Part):
@@ -86,6 +98,66 @@ class RoomGas(Part):
                 self.begins_ms, zh, f"a hose slips off at {self.site}: {self._rate_m3_h:.1f} m³/h into the room."
             )
             yield Told(self.shut_ms, f"{self.site}关阀开窗通风。", f"the gas at {self.site} is shut, windows opened.")
+
+
+class OpenGas(Part):
+    """A flange that leaks outside; the wind carries the gas away, at first over a sensor that the seed picks."""
+
+    about = "gas"
+
+    def __init__(self, leak: OpenLeak, seed: int, eyes: Eyes, breeze: Breeze) -> None:
+        generator = stream(seed, "open leak")
+        self._eye, self._breeze = eyes.get(OUTDOOR, NOBODY), breeze
+        pick = float(generator.random())
+        self.begins_ms = draw(leak.begins_ms, generator)
+        self.shut_ms = self.begins_ms + draw(leak.shut_after_ms, generator)
+        self._rate_m3_h, away = draw(leak.rate_m3_h, generator), draw(leak.away_m, generator)
+        self.lel = np.zeros(len(self._eye.x))
+        self._most = np.zeros(len(self._eye.x))
+        self.near = int(pick * len(self._eye.x)) if len(self._eye.x) else None
+        to = breeze.to_rad(self.begins_ms)
+        if self.near is not None:
+            self.at = float(self._eye.x[self.near]) - away * sin(to), float(self._eye.y[self.near]) - away * cos(to)
+
+    def step(self, story_ms: float, dt_ms: int) -> None:
+        """Let it blow."""
+        if self.near is None or story_ms < self.begins_ms:
+            return
+        m3_s = self._rate_m3_h / 3_600.0 if story_ms < self.shut_ms else 0.0
+        wind = self._breeze.speed_m_s(story_ms), self._breeze.to_rad(story_ms)
+        there = plume(m3_s, *wind, self._eye.x - self.at[0], self._eye.y - self.at[1])
+        self.lel += (100.0 * there / LEL_SHARE - self.lel) * -np.expm1(-dt_ms / AIR_LAG_MS)
+        self._most = np.maximum(self._most, self.lel)
+
+    def see(self, glance: Glance) -> None:
+        """Add the methane in the open air."""
+        if glance.kind == OUTDOOR:
+            glance.v = np.minimum(glance.v + glance.gain * self.lel[glance.position], FULL_SCALE)
+
+    def truth(self, story_ms: float, frame: LocalFrame) -> list[dict[str, Any]]:
+        """Return the methane at every sensor outside that has any."""
+        del story_ms
+        eye = self._eye
+        return [
+            row("air.methane_lel", self.lel[i], eye.sensors[i], float(eye.x[i]), float(eye.y[i]), frame)
+            for i in np.flatnonzero(self.lel > TOLD_LEL).tolist()
+        ]
+
+    def sights(self) -> Sights | None:
+        """Return what people smell."""
+        return Sights(self._eye.x, self._eye.y, self.lel)
+
+    def dangers(self) -> tuple[Floats, Floats, Floats, Floats] | None:
+        """Return the methane outside."""
+        return self._eye.x, self._eye.y, self.lel, self._most
+
+    def told(self) -> Iterable[Told]:
+        """Tell of the flange."""
+        if self.near is not None:
+            site = self._eye.site(self.near)
+            zh = f"{site}附近法兰漏气，每小时约{self._rate_m3_h:.0f}立方米，随风飘散。"
+            yield Told(self.begins_ms, zh, f"a flange near {site} leaks {self._rate_m3_h:.0f} m³/h into the wind.")
+            yield Told(self.shut_ms, f"{site}附近漏气法兰关断。", f"the flange near {site} is shut off.")
 
 
 class Regulator(Part):

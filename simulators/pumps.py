@@ -14,14 +14,17 @@ from simulators.part import Eye, Floats, Glance, Mask, Part, nearest_of, row
 from simulators.streams import natures
 
 KIND = "drain.pump"
-ON_CM, OFF_CM, TOP_CM = 120.0, 40.0, 300.0
+ON_CM, OFF_CM, TOP_CM = 105.0, 40.0, 300.0
 SEEPS_CM_MIN, LIFTS_CM_MIN, RAIN_CM_MIN = 0.45, 60.0, 0.7
 """The last: per mm/h of rain on the catchment."""
 NEAR_M = 300.0
 
 
 class Pumps(Part):
-    """The sumps that a pump's sensor stands in; arrays by sensor. `works`: which places have electricity, by metres."""
+    """The sumps that a pump's sensor stands in; arrays by sensor, those of one site are one sump.
+
+    powered: which places, in metres, have electricity.
+    """
 
     about = "pump"
 
@@ -30,7 +33,7 @@ class Pumps(Part):
     ) -> None:
         self._eye, self._flood = eye, flood
         self._powered = powered
-        nature = natures(seed, [f"sump {name}" for name in eye.sensors])
+        nature = natures(seed, [f"sump {eye.site(i)}" for i in range(len(eye.x))])
         self.sump_cm = OFF_CM + (ON_CM - OFF_CM) * nature[:, 0]
         self._seeps = SEEPS_CM_MIN * (0.4 + 1.2 * nature[:, 1])
         self.runs = np.zeros(len(eye.x), dtype=np.bool_)

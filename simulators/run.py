@@ -25,6 +25,8 @@ PHASE = 7
 PRELUDE_STEP_MS = 60_000
 REMEMBERED = ("rain.minute",)
 """Kinds whose readings depend on when the one before was sent: gauges count what fell since."""
+EVENTS = ("waste.collected",)
+"""Kinds that report only when something happens: no prelude makes them rarer."""
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
@@ -101,7 +103,7 @@ class Simulation:
     def _every_ms(self, kind: str, t_ms: int) -> int:
         prelude = self.scenario.prelude
         every = self.scenario.signals[kind].every_ms
-        slow = t_ms < self.scenario.starts_ms and kind not in prelude.whole
+        slow = t_ms < self.scenario.starts_ms and kind not in prelude.whole and kind not in EVENTS
         return max(prelude.every_ms, every) if slow else every
 
     def _arriving(self, t_ms: int, until: int, kinds: Iterable[str]) -> Readings:

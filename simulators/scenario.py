@@ -16,7 +16,7 @@ from simulators import reading_yaml as read
 
 MINUTE_MS = 60_000
 NO_PUMPS = NO_WARMTH = read.Span(0.0, 0.0)
-USUAL_SHARE, USUAL_POINT_KG = read.Span(0.7, 1.2), read.Span(240.0, 480.0)
+USUAL_SHARE, USUAL_POINT_KG = read.Span(0.5, 0.85), read.Span(240.0, 480.0)
 SCENES = ("lane_blocked", "waste_overflow", "dumping", "vendor", "spill", "parking", "smoke")
 
 
@@ -75,8 +75,11 @@ class Bins:
     rounds_at_hour: Annotated[tuple[float, ...], read.listing(read.number(0.0, 24.0))]
     round_lasts_ms: Annotated[int, read.duration()]
     left_after: Annotated[read.Span, read.span(0.0, 100.0)]
-    drops_at_hour: Annotated[tuple[tuple[float, float], ...], read.listing(read.pair(0.0, 24.0))] = ((6, 9), (18, 21))
-    points_at_hour: Annotated[tuple[float, ...], read.listing(read.number(0.0, 24.0))] = (9.5, 21.5)
+    drops_at_hour: Annotated[tuple[tuple[float, float], ...], read.listing(read.pair(0.0, 24.0))] = (
+        (6.5, 8.5),
+        (18, 20.5),
+    )
+    points_at_hour: Annotated[tuple[float, ...], read.listing(read.number(0.0, 24.0))] = (7.0, 21.0)
     kg_per_day: Annotated[read.Span, read.span(0.0, 5.0)] = USUAL_SHARE
     capacity_kg: Annotated[read.Span, read.span(1.0, 10_000.0)] = USUAL_POINT_KG
 
@@ -105,7 +108,7 @@ class Vehicles:
     """How far vehicles go on their rounds, and the hours of the night in which muck trucks work."""
 
     reach_m: Annotated[read.Span, read.span(10.0, 50_000.0)]
-    trucks_from_hour: Annotated[float, read.number(0.0, 24.0)] = 20.5
+    trucks_from_hour: Annotated[float, read.number(0.0, 24.0)] = 22.0
     trucks_for_hours: Annotated[float, read.number(0.0, 24.0)] = 8.0
 
 
@@ -208,6 +211,16 @@ class RoomLeak:
     begins_ms: Annotated[read.Span, read.span_of_durations()]
     rate_m3_h: Annotated[read.Span, read.span(0.01, 1_000.0)]
     air_changes_h: Annotated[read.Span, read.span(0.01, 100.0)]
+    shut_after_ms: Annotated[read.Span, read.span_of_durations()]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenLeak:
+    """A flange leaks in the open air, upwind of a sensor at first."""
+
+    begins_ms: Annotated[read.Span, read.span_of_durations()]
+    rate_m3_h: Annotated[read.Span, read.span(0.01, 10_000.0)]
+    away_m: Annotated[read.Span, read.span(1.0, 1_000.0)]
     shut_after_ms: Annotated[read.Span, read.span_of_durations()]
 
 
@@ -332,6 +345,7 @@ class Scenario:
     water: Annotated[Water | None, read.section(Water)] = None
     leak: Annotated[Leak | None, read.section(Leak)] = None
     room_leak: Annotated[RoomLeak | None, read.section(RoomLeak)] = None
+    open_leak: Annotated[OpenLeak | None, read.section(OpenLeak)] = None
     regulator: Annotated[RegulatorFault | None, read.section(RegulatorFault)] = None
     electric: Annotated[Wear | None, read.section(Wear)] = None
     fires: Annotated[tuple[Fire, ...], read.listing(read.section(Fire))] = ()

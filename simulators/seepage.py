@@ -19,7 +19,7 @@ import numpy.typing as npt
 from geo.frame import LocalFrame
 from simulators.ground import GasPlace, Ground
 from simulators.network import original
-from simulators.part import NOBODY, Eye, Eyes, Glance, Part, Sights, Told, row
+from simulators.part import NOBODY, Eye, Eyes, Glance, Part, Sights, Told, nearest_of, row
 from simulators.scenario import Leak, draw
 from simulators.streams import stream
 from simulators.wind import Breeze
@@ -42,7 +42,10 @@ OUTDOOR = "gas.methane_outdoor"
 CHAMBERS = ("gas.methane", "gas.methane_well", "gas.methane_underground")
 """Kinds whose sensors hang in a room, well or other space, which is a tank of its own."""
 SOIL = {"valve_well": 1.0, "kitchen": 0.25, "basement": 0.8, "underground": 0.7}
-NEAR_M = 60.0
+NEAR_M, FED_M, WATCHED = 40.0, 900.0, 8
+COMPANY = {OUTDOOR: 1.0, "gas.methane_underground": 1.0, "gas.methane_well": 1.0}
+MIXING_M2_S = 0.4
+"""How well eddies spread gas close to where it comes out of the ground."""
 AIR_LAG_MS = 60_000
 WAVE_DIES_MS = 40_000.0
 Floats = npt.NDArray[np.float64]
@@ -113,16 +116,18 @@ class Seepage(Part):
     def near(cls, leak: Leak, seed: int, ground: Ground, eyes: Eyes) -> Seepage | None:
         """Make the leak beside a valve well that the seed picks, or any watched room; None if nothing is watched.
 
-        Where several kinds of sensors stand close together, the pick is among such wells.
+        The pick is among the wells around which most is watched: other spaces, the open air, the pressure.
         """
         chambers = Chambers(ground, eyes)
         if not len(chambers):
             return None
         choice = np.array(chambers.with_use("valve_well") or list(range(len(chambers))))
-        around = [eyes[kind] for kind in (OUTDOOR, *CHAMBERS) if kind in eyes]
+        around = [(eyes[kind], weight) for kind, weight in COMPANY.items() if kind in eyes]
         x, y = chambers.eye.x[choice], chambers.eye.y[choice]
-        company = sum((np.hypot(x[:, None] - e.x, y[:, None] - e.y).min(axis=1) <= NEAR_M).astype(int) for e in around)
-        choice = choice[company == np.max(company)]
+        company = np.array([float(_fed_within(ground, chambers.places[i], FED_M)) for i in choice.tolist()])
+        for eye, weight in around:
+            company += weight * np.exp(-nearest_of(x, y, eye.x, eye.y)[1] / NEAR_M)
+        choice = choice[np.argsort(-company, kind="stable")[:WATCHED]]
         hole = int(choice[int(stream(seed, "hole").integers(len(choice)))])
         return cls(leak, seed, ground, hole, chambers, eyes.get("gas.pressure", NOBODY), eyes.get(OUTDOOR, NOBODY))
 
@@ -160,24 +165,15 @@ class Seepage(Part):
         self.soil_m3_h += (self.rate_m3_h(story_ms) - self.soil_m3_h) * -np.expm1(-dt_ms / self._delay_ms)
         changes = self.chambers.still_changes_h + self._leak.wind_air_changes_h * speed
         to_rad, m3_s = breeze.to_rad(story_ms), self.soil_m3_h / 3_600.0
-        outside = self._plume(m3_s, speed, to_rad, self._east, self._north)
+        outside = plume(m3_s, speed, to_rad, self._east, self._north)
         east, north = self._open_air.x - self.at[0], self._open_air.y - self.at[1]
-        there = 100.0 * self._plume(m3_s, speed, to_rad, east, north) / LEL_SHARE
+        there = 100.0 * plume(m3_s, speed, to_rad, east, north) / LEL_SHARE
         self.outdoor_lel += (there - self.outdoor_lel) * -np.expm1(-dt_ms / AIR_LAG_MS)
         enters = self._share * self.soil_m3_h / self.chambers.volume_m3
         self._in_air += hours * (enters * (1.0 - self._in_air) + changes * (outside - self._in_air))
         self.peak_lel = np.maximum(self.peak_lel, self.methane_lel())
         shut = self.shut_ms <= story_ms < self.mended_ms
         self._emptied += ((1.0 if shut else 0.0) - self._emptied) * -np.expm1(-dt_ms / EMPTIES_MS)
-
-    def _plume(self, m3_s: float, speed: float, to_rad: float, from_east: Floats, from_north: Floats) -> Floats:
-        """Return the share of gas in the outside air at places east and north of the leak, in metres."""
-        along = from_east * sin(to_rad) + from_north * cos(to_rad)
-        across = from_east * cos(to_rad) - from_north * sin(to_rad)
-        x = np.maximum(along, 5.0)
-        wide, high = 0.11 * x / np.sqrt(1.0 + 0.0001 * x), 0.08 * x / np.sqrt(1.0 + 0.0002 * x)
-        share = m3_s / (pi * max(speed, 0.3) * wide * high) * np.exp(-0.5 * (across / wide) ** 2)
-        return np.where(along > 0.0, np.minimum(share, 0.02), 0.0)
 
     def methane_lel(self) -> Floats:
         """Return the methane in all chambers, %LEL, at most what an instrument can say."""
@@ -240,3 +236,23 @@ class Seepage(Part):
         period = 4.0 * STATION_M / SOUND_M_MS
         swing = np.cos(2 * pi * since / period) * np.exp(-np.maximum(since, 0.0) / WAVE_DIES_MS)
         return np.asarray(self._leak.wave_kpa * self._near_pipe * swing * (since >= 0.0), dtype=np.float64)
+
+
+def _fed_within(ground: Ground, well: GasPlace | None, metres: float) -> bool:
+    """Tell whether the regulator that feeds a well is near it, so that its gauge feels a leak."""
+    feeds = next((p for p in ground.gas if well is not None and p.name == well.regulator), None)
+    if feeds is None or well is None:
+        return False
+    (x, y), (to_x, to_y) = ground.frame.to_metres(well.lon, well.lat), ground.frame.to_metres(feeds.lon, feeds.lat)
+    return bool(np.hypot(x - to_x, y - to_y) <= metres)
+
+
+def plume(m3_s: float, speed: float, to_rad: float, from_east: Floats, from_north: Floats) -> Floats:
+    """Return the share of gas in the outside air at places east and north of a leak, in metres; wind in m/s."""
+    along = from_east * sin(to_rad) + from_north * cos(to_rad)
+    across = from_east * cos(to_rad) - from_north * sin(to_rad)
+    x = np.maximum(along, 5.0)
+    wide, high = 0.11 * x / np.sqrt(1.0 + 0.0001 * x), 0.08 * x / np.sqrt(1.0 + 0.0002 * x)
+    share = m3_s / (pi * max(speed, 0.3) * wide * high) * np.exp(-0.5 * (across / wide) ** 2)
+    spreads = m3_s / (2 * pi * MIXING_M2_S * (1.0 + speed) * np.maximum(np.hypot(from_east, from_north), 3.0))
+    return np.asarray(np.where(along > 0.0, np.minimum(share, 0.02), 0.0) + spreads, dtype=np.float64)

@@ -13,7 +13,7 @@ from simulators.cameras import Cameras, daylight
 from simulators.electric import CABLE, Electric
 from simulators.fire import Fires
 from simulators.flood import Flood
-from simulators.gas_faults import Regulator, RoomGas
+from simulators.gas_faults import OpenGas, Regulator, RoomGas
 from simulators.ground import Ground
 from simulators.network import Network
 from simulators.part import Danger, Eye, Floats, Glance, Ints, Mask, Part
@@ -78,6 +78,7 @@ class World:
             Pumps(seed, ground, eyes[PUMP], self.flood, self._powered) if PUMP in eyes else None,
             self.gas.blow(self.breeze) if self.gas is not None else None,
             RoomGas(scenario.room_leak, seed, ground, eyes) if scenario.room_leak is not None else None,
+            OpenGas(scenario.open_leak, seed, eyes, self.breeze) if scenario.open_leak is not None else None,
             Regulator(scenario.regulator, seed, eyes) if scenario.regulator is not None else None,
             electric,
             Fires(scenario.fires, seed, eyes, joint) if scenario.fires else None,

@@ -47,7 +47,7 @@ def test_every_kind_stays_within_its_bounds(ground: Ground) -> None:
         low, high = FULLER.get(kind, (signals[kind].low, signals[kind].high))
         assert low <= min(values), kind
         assert max(values) <= high, kind
-    assert set(seen) == {row.kind for row in read_registry(ground.registry)}
+    assert set(seen) == {row.kind for row in read_registry(ground.registry)} - {"video.flame"}
     assert max(seen["rain.minute"]) == 0.0
 
 
