@@ -21,7 +21,7 @@ from geo.roads import RoadGraph
 
 COLUMNS: Final = ("sensor", "kind", "lon", "lat", "crs", "department", "site", "since", "gateway")
 T = TypeVar("T")
-_GRID: Final = attributes.table(attributes.GRID)
+GRID_NAMES: Final = attributes.table(attributes.GRID)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ def carries_codes(opened: Opened) -> bool:
 
 
 def _renamed(properties: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    return attributes.renamed(properties, _GRID)
+    return attributes.renamed(properties, GRID_NAMES)
 
 
 def grids(layer: Layer) -> Taken[GridSet]:

@@ -104,7 +104,7 @@ def invalid(polygons: Polygons) -> Iterator[tuple[int, str]]:
 
     shapes = as_shapely(polygons)
     for index in np.flatnonzero(~shapely.is_valid(shapes)).tolist():
-        yield index, _in_degrees(str(shapely.is_valid_reason(shapes[index])))
+        yield index, in_degrees(str(shapely.is_valid_reason(shapes[index])))[0]
 
 
 def as_shapely(polygons: Polygons) -> npt.NDArray[np.object_]:
@@ -168,10 +168,11 @@ def _whole_numbers(
 
 
 def _open_part(where: str, rings: Sequence[Ring], report: FileReport) -> list[Ring]:
-    return [_open(f"{where} ring {r}", ring, report) for r, ring in enumerate(rings)]
+    return [open_ring(f"{where} ring {r}", ring, report) for r, ring in enumerate(rings)]
 
 
-def _open(where: str, ring: Ring, report: FileReport) -> Ring:
+def open_ring(where: str, ring: Ring, report: FileReport) -> Ring:
+    """A ring without repeated vertices, its last not that of its first; a fault if nothing is left of it."""
     vertices = [v for before, v in zip([ring[-1], *ring], ring, strict=False) if v != before]
     if vertices and vertices[0] == vertices[-1]:
         vertices.pop()
@@ -181,11 +182,11 @@ def _open(where: str, ring: Ring, report: FileReport) -> Ring:
     return vertices
 
 
-def _in_degrees(reason: str) -> str:
-    """GEOS names the place of a fault in our whole numbers, as `Self-intersection[x y]`; people read degrees."""
-    text, bracket, place = reason.partition("[")
+def in_degrees(reason: str) -> tuple[str, tuple[float | None, float | None]]:
+    """GEOS names the place of a fault in our whole numbers, as `Self-intersection[x y]`: the words, and lon, lat."""
+    text, _, place = reason.partition("[")
     try:
-        x, y = place.rstrip("]").split()
-        return f"{text.strip().lower()} at {float(x) / E7:.7f}, {float(y) / E7:.7f}"
+        x, y = (float(number) / E7 for number in place.rstrip("]").split())
     except ValueError:
-        return text.strip().lower() + bracket + place
+        return reason.strip().lower(), (None, None)
+    return f"{text.strip().lower()} at {x:.7f}, {y:.7f}", (x, y)

@@ -13,14 +13,19 @@ import orjson
 import typer
 
 from engine.commands import geo_import
+from geo import checking
 from geo import city as cities
-from geo import codes, tiling
 from geo.crs import NAMES, degrees, quantize, to_wgs84
+from geo.document import How
 from geo.errors import FileRefused, GeoError
 from geo.grids import GridSet
 from geo.zones import load_zones
 
 FAILED = 1
+MOST_TOLD = 1000
+_NOUNS = {
+    "invalid": "invalid rings", "code": "wrong codes", "duplicate": "duplicate codes", "sliver": "slivers",
+}  # fmt: skip
 _CRS_HELP = f"Coordinate system: {', '.join(NAMES)}."
 
 app = typer.Typer(no_args_is_help=True, help="Where things are: unit grids, zones, coordinate systems.")
@@ -97,35 +102,55 @@ def import_(*args: Any, **kwargs: Any) -> None:
 
 @app.command()
 def check(
-    file: Annotated[Path, typer.Argument(help="GeoJSON of unit grids (.gz too).")],
-    crs: Annotated[str | None, typer.Option(callback=_crs, help=f"{_CRS_HELP} Needed if the file names none.")] = None,
+    file: Annotated[Path, typer.Argument(help="Unit grids: GeoJSON, GeoPackage, Shapefile, or the folder of a city.")],
+    crs: geo_import.Crs = None,
+    png: Annotated[Path | None, typer.Option(help="File for a picture of what was found.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    lat_first: geo_import.LatFirst = False,
+    layer: geo_import.LayerName = None,
+    encoding: geo_import.Encoding = None,
 ) -> None:
-    """Check unit grids: valid polygons, codes, overlaps, gaps. Ends with 1 if there is any fault.
+    """Check unit grids: rings, codes, overlaps, gaps, slivers, each with its place. Ends with 1 if there is any flaw.
 
-    Example: tongguan geo check grids.geojson
+    Serials that do not run from west to east, north to south are a remark: cities renumber.
+    Example: tongguan geo check 网格.shp --crs gcj02 --png flaws.png
     """
     with refusals_named():
-        grids = GridSet.from_geojson(file, crs)
-    flaws = tiling.flaws(grids)
-    for flaw in flaws:
-        typer.echo(f"{file}: {flaw}", err=True)
-    for remark in _remarks(grids):
-        typer.echo(f"{file}: remark: {remark}", err=True)
-    communities = {code[:12] for code in grids.codes}
-    overlaps = sum(flaw.what == "overlap" for flaw in flaws)
-    summary = f"{len(grids)} unit grids in {len(communities)} communities: "
-    typer.echo(summary + f"{overlaps} overlaps, {len(flaws) - overlaps} gaps")
-    if flaws:
+        folder = file.is_dir()
+        source = file / "grids.geojson" if folder else file
+        how = How(crs, "wgs84" if folder else None, lat_first, layer, encoding)
+        findings = checking.check(geo_import.opened_file(source, how))
+        if png is not None:
+            from geo.picture import png as drawn  # only here: it takes a while to import
+
+            png.write_bytes(drawn(findings))
+    if as_json:
+        typer.echo(orjson.dumps(_plain(file, findings)).decode())
+    else:
+        _tell(file, findings)
+    if findings.flaws:
         raise typer.Exit(FAILED)
 
 
-def _remarks(grids: GridSet) -> Iterator[str]:
-    """What is unusual but lawful."""
-    for street in sorted({code[:9] for code in grids.codes}):
-        if codes.parse(f"{street}001001").street_class is codes.StreetClass.OTHER:
-            yield f"street {street} is neither a subdistrict, a town nor a township by its number"
-    for community in tiling.out_of_order(grids):
-        yield f"serials of {community} do not run from west to east, north to south"
+def _plain(file: Path, findings: checking.Findings) -> dict[str, Any]:
+    rows = {"flaws": findings.flaws, "remarks": findings.remarks}
+    told = {name: [flaw.plain() for flaw in flaws] for name, flaws in rows.items()}
+    counts = {"grids": findings.count, "communities": findings.communities, "counts": findings.counts()}
+    return {"file": str(file), **counts, **told}
+
+
+def _tell(file: Path, findings: checking.Findings) -> None:
+    """Name each flaw on stderr, the first MOST_TOLD of them, and count all on stdout."""
+    for number, flaw in enumerate(findings.flaws[:MOST_TOLD], start=1):
+        typer.echo(f"{file}: {number}: {flaw}", err=True)
+    if len(findings.flaws) > MOST_TOLD:
+        typer.echo(f"{file}: {len(findings.flaws) - MOST_TOLD} more; --json has all of them", err=True)
+    for remark in findings.remarks[:MOST_TOLD]:
+        typer.echo(f"{file}: remark: {remark}", err=True)
+    counts = findings.counts()
+    rest = [f"{counts[what]} {noun}" for what, noun in _NOUNS.items() if counts[what]]
+    told = ", ".join([f"{counts['overlap']} overlaps, {counts['gap']} gaps", *rest])
+    typer.echo(f"{findings.count} unit grids in {findings.communities} communities: {told}")
 
 
 @app.command()

@@ -3,14 +3,16 @@
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import orjson
 import pytest
 
 from geo import NO_PLACE
 from geo.errors import FileRefused, GeoError
 from geo.grids import GridSet
+from geo.load import as_shapely
 from geo.polygons import Polygons
-from geo.tiling import flaws, out_of_order
+from geo.tiling import area_m2, flaws, gaps, out_of_order, overlaps, slivers
 from geo.zones import ZoneSet, load_zones
 
 A, B, C, D = (f"33068300102800{i}" for i in range(1, 5))
@@ -144,10 +146,14 @@ def test_grids_that_share_their_vertices_tile() -> None:
     assert flaws(FOUR) == []
 
 
+def shapes(**rings: list[tuple[int, int]]) -> npt.NDArray[np.object_]:
+    return as_shapely(grid_set(**rings).polygons)
+
+
 def test_an_overlap_names_both_grids() -> None:
-    found = flaws(grid_set(g1=box(0, 0, 1000, 1000), g2=box(900, 0, 2000, 1000)))
-    assert [(flaw.what, flaw.codes) for flaw in found] == [("overlap", (A, B))]
-    assert found[0].area_m2 == pytest.approx(100 * 1000 * 1.11e-2 * 1.11e-2, rel=0.02)
+    found = list(overlaps(shapes(g1=box(0, 0, 1000, 1000), g2=box(900, 0, 2000, 1000))))
+    assert [rows for rows, _ in found] == [(0, 1)]
+    assert area_m2(found[0][1]) == pytest.approx(100 * 1000 * 1.11e-2 * 1.11e-2, rel=0.02)
 
 
 def test_a_gap_between_grids_is_found_and_the_outline_is_none() -> None:
@@ -157,12 +163,35 @@ def test_a_gap_between_grids_is_found_and_the_outline_is_none() -> None:
         "g3": box(20, 10, 30, 20),
         "g4": box(0, 0, 30, 10),
     }
-    assert [(flaw.what, flaw.codes) for flaw in flaws(grid_set(**frame))] == [("gap", (A, B, C, D))]
+    assert [rows for rows, _ in gaps(shapes(**frame))] == [(0, 1, 2, 3)]
+
+
+def test_an_island_in_a_gap_is_no_part_of_it() -> None:
+    around = [box(0, 2000, 3000, 3000), box(0, 1000, 1000, 2000), box(2000, 1000, 3000, 2000), box(0, 0, 3000, 1000)]
+    named = {f"g{i}": ring for i, ring in enumerate([*around, box(1100, 1100, 1900, 1900)], start=1)}
+    ((rows, gap),) = gaps(shapes(**named))
+    assert rows == (0, 1, 2, 3, 4)
+    assert area_m2(gap) == pytest.approx((1000**2 - 800**2) * 1.11e-2 * 1.11e-2, rel=0.02)
+
+
+def test_a_narrow_slit_that_is_open_to_the_outside_is_a_gap_and_a_wide_one_is_outline() -> None:
+    def apart(west_m: float) -> list[tuple[int, ...]]:
+        west = 9000 + round(west_m * 90)
+        return [rows for rows, _ in gaps(shapes(g1=box(0, 0, 9000, 9000), g2=box(west, 0, 18000, 9000)))]
+
+    assert apart(0.0) == []
+    assert apart(1.0) == [(0, 1)]
+    assert apart(4.0) == []
+
+
+def test_a_strip_is_a_sliver() -> None:
+    both = shapes(g1=box(0, 0, 9000, 9000), g2=box(9000, 0, 9100, 9000))
+    assert [rows for rows, _ in slivers(both)] == [(1,)]
 
 
 def test_serials_out_of_order_are_remarked() -> None:
     assert out_of_order(FOUR) == []
-    assert out_of_order(grid_set(g1=box(10, 0, 20, 10), g2=box(0, 0, 10, 10))) == ["330683001028"]
+    assert out_of_order(grid_set(g1=box(10, 0, 20, 10), g2=box(0, 0, 10, 10))) == [0]
 
 
 def test_a_zone_holds_its_border() -> None:
