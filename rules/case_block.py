@@ -9,8 +9,8 @@ from rules.document import FaultList, Node
 from rules.model import LEVEL_WORDS, VERIFY_FOR_MS, VERIFY_WAIT_MS, Auto, CaseSpec, Close, LevelName, Merge, MergeBy
 
 KEYS = ("category", "department", "auto", "close", "merge", "priority", "verify_for", "verify_wait")
-_CATEGORY = re.compile(r"[\w.-]{1,32}")
-_DEPARTMENT = re.compile(r"[\w.-]{1,64}")
+CATEGORY = re.compile(r"[\w.-]{1,32}")
+DEPARTMENT = re.compile(r"[\w.-]{1,64}")
 
 
 def read_case(node: Node, faults: FaultList) -> CaseSpec | None:
@@ -20,9 +20,9 @@ def read_case(node: Node, faults: FaultList) -> CaseSpec | None:
     if section is None:
         return None
     rule = 'must be a code in quotes, such as "0401"'
-    category = fields.matching(section.need("category"), "case.category", faults, _CATEGORY, rule)
+    category = fields.matching(section.need("category"), "case.category", faults, CATEGORY, rule)
     rule = "must be the name of a department"
-    department = fields.matching(section.need("department"), "case.department", faults, _DEPARTMENT, rule)
+    department = fields.matching(section.need("department"), "case.department", faults, DEPARTMENT, rule)
     auto = fields.word(section.get("auto"), "case.auto", faults, tuple(Auto)) or Auto.REPORT
     close = fields.word(section.get("close"), "case.close", faults, tuple(Close)) or Close.INSPECTOR
     merge = read_merge(section.get("merge"), faults)

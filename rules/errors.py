@@ -3,6 +3,7 @@
 RulesError
 ├── Refused                 a file is refused; every fault of it is in `faults`
 │   ├── KindsRefused        the city's kinds
+│   ├── CatalogueRefused    the city's categories and departments
 │   └── RegistryRefused     the registry of sensors
 ├── PlanUnreadable          bytes that are no plan, of another format, or of another version of the semantics
 └── ExpressionError         a faulty expression: `at` is the offset in its text (the loader turns it into a fault)
@@ -29,6 +30,10 @@ class Refused(RulesError):
 
 class KindsRefused(Refused):
     """A kinds file with faults."""
+
+
+class CatalogueRefused(Refused):
+    """A file of categories and departments with faults."""
 
 
 class RegistryRefused(Refused):

@@ -5,29 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import lru_cache
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
-from ruamel.yaml import YAML
 
 from geo.crs import quantize
+from rules.catalogue import Catalogue, Category, shipped_catalogue
 from rules.model import CaseSpec, Comparison, Enabled, MergeBy, Rule
 from rules.plan import Plan
 
 if TYPE_CHECKING:
     from geo.grids import GridSet
-
-
-@dataclass(frozen=True, slots=True)
-class Category:
-    """A category of cases: Chinese title, and departments that get a work order beside the leading one."""
-
-    code: str
-    title: str
-    further: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,25 +128,29 @@ def _office(properties: Mapping[str, Any]) -> Office:
     return Office(**found, title=str(title) if title else None)
 
 
-@lru_cache(maxsize=1)
-def _table() -> dict[str, Any]:
-    table = YAML(typ="safe").load(files("engine.casework").joinpath("categories.yaml").read_text(encoding="utf-8"))
-    assert isinstance(table, dict)
-    return table
+_in_force: list[Catalogue] = []
 
 
-@lru_cache(maxsize=1024)
+def use_catalogue(catalogue: Catalogue) -> None:
+    """Put a city's categories and departments in force for this process; every process of a city is given the same."""
+    _in_force[:] = [catalogue]
+
+
+def catalogue() -> Catalogue:
+    """Return the catalogue in force: the shipped one unless the city gave its own."""
+    return _in_force[0] if _in_force else shipped_catalogue()
+
+
 def category(code: str) -> Category:
-    """Return a category of categories.yaml; an unknown one is titled by its code."""
-    row = _table()["categories"].get(code) or {"title": code}
-    return Category(code, row["title"], tuple(row.get("further", ())))
+    """Return a category of the catalogue; an unknown one is titled by its code."""
+    return catalogue().category(code)
 
 
 def known_categories() -> list[Category]:
-    """Return all categories of categories.yaml, by code."""
-    return [category(code) for code in sorted(_table()["categories"])]
+    """Return all categories of the catalogue, by code."""
+    return catalogue().sorted()
 
 
 def department_title(code: str, names: Mapping[str, str]) -> str:
-    """Return the Chinese title of a department: as `names` says, as categories.yaml does, or its code."""
-    return names.get(code) or str(_table()["departments"].get(code, code))
+    """Return the Chinese title of a department: as `names` says, as the catalogue does, or its code."""
+    return names.get(code) or catalogue().departments.get(code, code)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.casework.directory import use_catalogue
 from engine.detect.offline import FilesRefused, PlanFiles, build_plan
 from engine.runtime.config import Config, duration_ms
 from geo.city import City
@@ -13,6 +14,7 @@ from geo.city import load as load_city
 from geo.errors import FileRefused
 from geo.grids import GridSet
 from geo.synthetic.furnish import playable as furnish
+from rules.catalogue import load_catalogue
 from rules.errors import Refused
 from rules.kinds import Kinds, load_kinds
 from rules.load import LIBRARY, load_rules
@@ -62,6 +64,14 @@ def read_registry(config: Config) -> Registry:
     if not (config.city or config.registry) and (config.grids or config.zones):
         return Registry()
     return _registry(config, load_kinds(_path(config.kinds)), None if config.registry else city_of(config))
+
+
+def use_categories(config: Config) -> None:
+    """Put the city's categories and departments in force for this process. Raises FilesRefused."""
+    try:
+        use_catalogue(load_catalogue(_path(config.categories)))
+    except Refused as refusal:
+        raise FilesRefused([str(fault) for fault in refusal.faults]) from refusal
 
 
 def city_of(config: Config) -> City:

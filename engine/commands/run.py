@@ -24,7 +24,7 @@ from engine.casework.duty import RosterFile
 from engine.casework.errors import CaseworkFault
 from engine.casework.tokens import list_tokens
 from engine.commands.api_settings import settings_of
-from engine.commands.city_files import CityFiles, read_city
+from engine.commands.city_files import CityFiles, read_city, use_categories
 from engine.commands.counting import Counted, Gauges
 from engine.commands.services import services_of
 from engine.detect.offline import FilesRefused
@@ -62,6 +62,7 @@ def serve(
     grids: Annotated[str | None, typer.Option(help="Unit grids: GeoJSON.")] = None,
     zones: Annotated[str | None, typer.Option(help="Folder of <set>.geojson.")] = None,
     kinds: Annotated[str | None, typer.Option(help="The city's own kinds: YAML.")] = None,
+    categories: Annotated[str | None, typer.Option(help="The city's own categories and departments: YAML.")] = None,
     tz: Annotated[str | None, typer.Option(help="Time zone of the city.")] = None,
     max_delay: Annotated[str | None, typer.Option(help="How long readings wait for those before them: 30s.")] = None,
     max_age: Annotated[str | None, typer.Option(help="Older readings are stale: 7d.")] = None,
@@ -82,6 +83,7 @@ def serve(
         if print_config:
             typer.echo(printed(settings))
             return
+        use_categories(settings)
         ended = threading.Event()
         for name in (signal.SIGINT, signal.SIGTERM):
             signal.signal(name, lambda *_: ended.set())

@@ -24,6 +24,7 @@ from engine.api.server import Listener, bind
 from engine.api.services import Settings, Status
 from engine.casework.errors import CaseworkFault
 from engine.clock import wall_clock_ms
+from engine.commands.city_files import use_categories
 from engine.commands.counting import Counted, Figures, gauge
 from engine.commands.run import told
 from engine.runtime.config import Config, load, printed
@@ -64,8 +65,12 @@ def worker(
 
 
 def run(config: Config) -> int:
-    """Run a worker until SIGTERM or SIGINT; return the exit code. Raises ConfigFault, OSError for a port taken."""
+    """Run a worker until SIGTERM or SIGINT; return the exit code.
+
+    Raises ConfigFault, FilesRefused, OSError for a port taken.
+    """
     log_to_stderr()
+    use_categories(config)
     metrics = Metrics(CollectorRegistry())
     one = Worker(config, Counted(metrics))
     metrics.registry.register(WorkerGauges(one))

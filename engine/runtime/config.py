@@ -43,6 +43,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     grids: str = ""
     zones: str = ""
     kinds: str = ""
+    categories: str = ""
     tz: str = "Asia/Shanghai"
     max_delay: Duration = "0s"
     max_age: Duration = "7d"
