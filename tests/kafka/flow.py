@@ -38,7 +38,7 @@ PLAYER = Limits(checkpoint_s=0.3, retry_s=0.2, player=True)
 
 def town_plan(max_delay_ms: int = MAX_DELAY_MS, *, version: int = 0) -> Plan:
     """Methane and bins, from the shipped rules; another version is another plan of the same rules."""
-    loaded = load_rules([LIBRARY / "gas" / "methane_leak.yaml", LIBRARY / "waste"])
+    loaded = load_rules([LIBRARY / "gas" / "methane_leak.yaml", LIBRARY / "waste" / "bin_full.yaml"])
     assert not loaded.faults
     return Plan(loaded.rules, max_delay_ms=max_delay_ms + version)
 
@@ -141,10 +141,10 @@ class Flow:
 
     def telemetry(self, plans: Plans, name: str = "w1", **more: Any) -> Telemetry:
         """Return a worker's service, not started."""
-        observer = more.pop("observer", Heard())
+        observer, connection = more.pop("observer", Heard()), more.pop("connection", self.connection)
         settings: dict[str, Any] = {"limits": PLAYER, "session_ms": 6_000, "look_s": 0.5} | more
         return Telemetry(
-            self.connection, self.topics, self.database.store, plans, observer, name=name, group=self.group, **settings
+            connection, self.topics, self.database.store, plans, observer, name=name, group=self.group, **settings
         )
 
     @asynccontextmanager

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from sqlalchemy import make_url
 
+from engine.runtime.kafka.client import Connection
 from tests.kafka.city import City
+from tests.kafka.flow import Flow, Plans, expected, readings, town_plan, until
 from tests.kafka.proxy import Proxy, ProxyBeside
 from tests.parts.broker import GIVEN, Broker
 from tests.parts.postgres import Database
@@ -53,6 +56,33 @@ def test_a_silent_broker_is_away_by_name_and_all_goes_on_behind_it(city: City, b
         city.settings["broker"] = f"127.0.0.1:{proxy.proxy.port}"
         city.write_settings()
         goes_on(city, proxy, "broker 127.0.0.1:")
+
+
+def test_a_consumer_made_anew_in_the_silence_waits_for_its_end(broker: Broker, database: Database) -> None:
+    if broker.behind is None:
+        pytest.skip(f"{GIVEN}={broker.bootstrap} has no listener for a proxy")
+    flow, proxy = Flow(broker, database, partitions=2), Proxy(*broker.behind)
+    plan, records = town_plan(), readings(41, 1_000)
+
+    async def story() -> None:
+        await flow.begin(plan)
+        await proxy.start()
+        through = Connection(f"127.0.0.1:{proxy.port}")
+        async with flow.running(Plans(plan), connection=through) as worker:
+            await flow.play(records[:500])
+            await flow.judged(worker)
+            await proxy.silence()
+            rebuilding = asyncio.ensure_future(worker._rebuild())
+            await until(lambda: worker.away, "it says that the broker does not answer")
+            await proxy.speak()
+            await flow.play(records[500:])
+            await flow.finish(T0 + 60 * MINUTE)
+            await rebuilding
+            await flow.judged(worker)
+        await proxy.cut()
+        assert await flow.changes() == expected(plan, records)
+
+    asyncio.run(story())
 
 
 def goes_on(city: City, proxy: ProxyBeside, what: str) -> None:

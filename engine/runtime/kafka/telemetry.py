@@ -23,8 +23,8 @@ from engine.casework.store import Store
 from engine.clock import wall_clock_ms
 from engine.detect.detector import PlanSource
 from engine.runtime.errors import BrokerAway, LogFailed, OffLog, Refused, RuntimeFault, TryAgain
-from engine.runtime.gaps import unread
 from engine.runtime.kafka import refusals
+from engine.runtime.kafka.added import Partitions
 from engine.runtime.kafka.checkpoints import Checkpoints, Writer
 from engine.runtime.kafka.client import Connection
 from engine.runtime.kafka.fetching import SESSION_MS, BatchConsumer, end_offsets
@@ -33,9 +33,8 @@ from engine.runtime.kafka.means import Limits, Observer
 from engine.runtime.kafka.producing import Headers, Producing
 from engine.runtime.kafka.restoring import CalmPlans
 from engine.runtime.kafka.status import PartitionStatus, status_of
-from engine.runtime.kafka.topics import Topics, describe
+from engine.runtime.kafka.topics import Topics
 from engine.runtime.kafka.watchdog import Watchdog
-from engine.runtime.log import Stream
 
 LIMITS = Limits()
 QUEUE_BYTES = 64 << 20
@@ -83,6 +82,7 @@ class Telemetry(ConsumerRebalanceListener):  # type: ignore[misc]
         self.limits = limits
         self.plans: PlanSource = CalmPlans(plans)
         self.checkpoints = Checkpoints(store, name, clock)
+        self.partitions = Partitions(connection, topics.readings, self.checkpoints, self.database)
         self.observer = observer
         self.rebuilt = 0
         self.away = ""
@@ -96,14 +96,14 @@ class Telemetry(ConsumerRebalanceListener):  # type: ignore[misc]
         self._cpu = ThreadPoolExecutor(threads, "detect")
         self._database = ThreadPoolExecutor(4, "checkpoints")
         self._judging: dict[int, Judging] = {}
-        self._known: int | None = None
         self._counted = 0
-        self._unread: list[int] = []
         self._ends: dict[int, int] = {}
         self._queued = 0
         self._room = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._consumer: BatchConsumer | None = None
+        self._reading: BatchConsumer | None = None
+        """The same, once it can be asked: it is connected."""
         self._fatal_producers = 0
         self._stopping = False
 
@@ -170,8 +170,8 @@ class Telemetry(ConsumerRebalanceListener):  # type: ignore[misc]
 
     def status(self) -> list[PartitionStatus]:
         """Return how the partitions of ours are, and those that nobody may read; cheap."""
-        known = self._known or 0
-        nobodys = [refusals.partitions_added(n, known) for n in self._unread if n not in self._judging]
+        added = (n for n in self.partitions.unread if n not in self._judging)
+        nobodys = [refusals.partitions_added(n, self.partitions.known) for n in added]
         return [
             *(status_of(judging, self._ends.get(n)) for n, judging in sorted(self._judging.items())),
             *(PartitionStatus(one.partition, refusal=one) for one in nobodys),
@@ -191,9 +191,10 @@ class Telemetry(ConsumerRebalanceListener):  # type: ignore[misc]
         consumer.subscribe([self._topics.readings], self)
         self._consumer, self._counted = consumer, 0
         await consumer.start()
+        self._reading = consumer
 
     async def _leave(self) -> None:
-        consumer, self._consumer = self._consumer, None
+        consumer, self._consumer, self._reading = self._consumer, None, None
         if consumer is not None:
             with suppress(kafka_errors.KafkaError, RuntimeFault, TimeoutError, OSError):
                 async with asyncio.timeout(10.0):
@@ -213,6 +214,7 @@ class Telemetry(ConsumerRebalanceListener):  # type: ignore[misc]
         numbers = {tp.partition for tp in assigned}
         if self._stopping:
             return
+        self._reading = self._consumer
         for number in numbers:
             self.pause(number)
             self.seek(number, 0)
@@ -231,11 +233,11 @@ class Telemetry(ConsumerRebalanceListener):  # type: ignore[misc]
     async def _fetching(self) -> None:
         while True:
             await self._room.wait()
-            if self._consumer is None:  # it is being made anew
+            if self._reading is None:  # it is being made anew
                 await asyncio.sleep(REBUILD_S)
                 continue
             try:
-                found = await self._consumer.fetch(timeout_ms=FETCH_MS)
+                found = await self._reading.fetch(timeout_ms=FETCH_MS)
             except OffLog as error:
                 for _, number in error.positions:
                     if number in self._judging:
@@ -258,9 +260,9 @@ class Telemetry(ConsumerRebalanceListener):  # type: ignore[misc]
             await asyncio.sleep(COMMIT_S)
             now = self.positions
             moved = {self._tp(n): at for n, at in now.items() if told.get(n) != at}
-            if moved and self._consumer is not None:
+            if moved and self._reading is not None:
                 with suppress(kafka_errors.KafkaError, RuntimeFault, TimeoutError):
-                    await self._consumer.commit(moved)
+                    await self._reading.commit(moved)
                     told = now
 
     async def _minding(self) -> None:
@@ -302,8 +304,24 @@ class Telemetry(ConsumerRebalanceListener):  # type: ignore[misc]
             if stuck:
                 _log.error("partitions %s do not move though the log goes on; a new consumer", stuck)
                 self.rebuilt += 1
-                await self._leave()
-                await self._join()
+                await self._rebuild()
+
+    async def _count(self) -> None:
+        """Look whether partitions were added; a leader of the group that came back gives them to nobody unasked."""
+        with suppress(StoreAway):
+            now = await self.partitions.count()
+            if now not in (0, self._counted) and self._reading is not None:
+                self._reading.subscribe([self._topics.readings], self)
+            self._counted = now
+
+    async def _rebuild(self) -> None:
+        """Go on with a new consumer; if it finds no broker, the next looks say so."""
+        await self._leave()
+        try:
+            await self._join()
+        except BrokerAway as error:
+            _log.warning("%s", error)
+            await self._leave()
 
     # ---- what the partitions share
 
@@ -317,7 +335,7 @@ class Telemetry(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def bounds(self, number: int) -> tuple[int, int]:
         """Return the log's first offset and the one behind its last. BrokerAway."""
-        consumer, tp = self._consumer, self._tp(number)
+        consumer, tp = self._reading, self._tp(number)
         if consumer is None:
             raise BrokerAway("the consumer is being made anew")
         try:
@@ -327,30 +345,7 @@ class Telemetry(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def agreed(self) -> int:
         """Return how many partitions the log had when it was first met. StoreAway, BrokerAway."""
-        if self._known is None:
-            now = await self._partitions()
-            self._known = (await self.database(self.checkpoints.agree, now, None)).partitions
-        return self._known
-
-    async def _count(self) -> None:
-        """Look whether partitions were added; a leader of the group that came back gives them to nobody unasked."""
-        now, known = await self._partitions(), self._known
-        if known is None or now <= known:
-            return
-        if now != self._counted and self._consumer is not None:
-            self._consumer.subscribe([self._topics.readings], self)
-        self._counted = now
-        with suppress(StoreAway):
-            gaps = await self.database(self.checkpoints.gaps)
-            self._unread = unread(gaps, Stream.READINGS, known, now)
-
-    async def _partitions(self) -> int:
-        """Return how many partitions the log has now."""
-        topic = self._topics.readings
-        found = await describe(self._connection, [topic])
-        if topic not in found:
-            raise BrokerAway(f"no topic {topic}; `tongguan topics create` makes it")
-        return found[topic].partitions
+        return await self.partitions.agreed()
 
     def seek(self, number: int, position: int) -> None:
         """Let the log be read from a position."""
