@@ -95,6 +95,8 @@ class City:
     log_time: str = "commit"
     settings: dict[str, Any] = field(default_factory=dict)
     workers: dict[str, WorkerProcess] = field(default_factory=dict)
+    nurseries: dict[str, Nursery] = field(default_factory=dict)
+    """Where workers are born that are not of this release, by their names."""
     _numbers: Iterator[int] = field(default_factory=count)
 
     def __post_init__(self) -> None:
@@ -180,7 +182,8 @@ class City:
         (port,) = free_ports(1)
         log_file = self.folder / f"{name}.log"
         arguments = ("worker", "--name", name, "--metrics-port", str(port))
-        process = NURSERY.start(arguments, self._environment() | environment, self.folder, log_file)
+        nursery = self.nurseries.get(name, NURSERY)
+        process = nursery.start(arguments, self._environment() | environment, self.folder, log_file)
         worker = self.workers[name] = WorkerProcess(name, process, port, log_file)
         if wait:
             self.until(lambda: worker.ready()["code"] == 200 or not worker.alive, f"{name} works")

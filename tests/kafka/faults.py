@@ -24,6 +24,7 @@ from engine.casework import schema
 from tests.kafka.city import City
 from tests.kafka.long_story import LongStory, Verdict, judged
 from tests.parts.broker import Broker
+from tests.parts.nursery import Nursery
 from tests.parts.postgres import Database
 
 AGAIN = 75
@@ -208,9 +209,11 @@ def broken(
     workers: int = 2,
     rate: float | None = None,
     seed: int = 1,
+    nurseries: dict[str, Nursery] | None = None,
 ) -> Report:
     """Tell the story while `make` breaks things (its event is set once all was told), and judge what came of it."""
     city, flags = told_city(broker, database, folder, story)
+    city.nurseries |= nurseries or {}
     began = time.monotonic()
     with city, Supervisor(city) as supervisor, ThreadPoolExecutor(1) as teller:
         city.set_plan()

@@ -19,6 +19,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+ROOT = Path(__file__).parents[2]
 WAIT_S = 0.02
 PR_SET_PDEATHSIG = 1
 
@@ -53,9 +54,10 @@ class Child:
 
 
 class Nursery:
-    """The parent; begun with the first child, and ended with the tests."""
+    """The parent; begun with the first child, and ended with the tests. Its children run the code of `root`."""
 
-    def __init__(self) -> None:
+    def __init__(self, root: Path = ROOT) -> None:
+        self._root = root
         self._process: subprocess.Popen[str] | None = None
         self._lock = threading.Lock()
 
@@ -70,7 +72,8 @@ class Nursery:
             if self._process is None:
                 self._process = subprocess.Popen(
                     [sys.executable, "-m", "tests.parts.nursery"],
-                    cwd=Path(__file__).parents[2],
+                    cwd=self._root,
+                    env=os.environ | {"PYTHONPATH": str(self._root)},
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     text=True,
