@@ -52,12 +52,15 @@ _YES: Final = ("1", "true", "yes", "y", "是", "t")
 
 
 def table(kind: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
-    """Our name by each name that is known for it."""
+    """Our name by each name that is known for it, also cut to the 10 bytes of a .dbf in UTF-8 where that is clear."""
     found: dict[str, str] = {}
+    cut: dict[str, set[str]] = {}
     for ours, names in kind.items():
         for name in names:
             found.setdefault(_plain(name), ours)
-    return found
+            short = name.encode()[:10].decode("utf-8", "ignore")
+            cut.setdefault(short, set()).add(ours)
+    return {short: ours.pop() for short, ours in cut.items() if len(ours) == 1} | found
 
 
 def _plain(name: str) -> str:

@@ -126,15 +126,21 @@ def _decoder(path: Path, names: Sequence[str], told: str | None, texts: Sequence
         except LookupError as error:
             raise _refused(path, "the encoding of attribute text must be known, such as gbk or utf-8", name) from error
         return "gb18030" if found in ("gbk", "gb2312") else found
-    raw = "".join(texts).encode("latin-1", "replace")
-    if raw.isascii():
+    raw = [text.encode("latin-1", "replace") for text in texts if not text.isascii()]
+    if not raw:
         return None
     try:
-        raw.decode("utf-8")
+        for one in raw:
+            _decoded(one, "utf-8")
     except UnicodeDecodeError as error:
         rule = "a Shapefile must say how its text is encoded: a .cpg file, or --encoding gbk"
         raise _refused(path, rule, "none, and the text is not UTF-8") from error
     return "utf-8"
+
+
+def _decoded(raw: bytes, encoding: str) -> str:
+    """The text without what is left of a character at its end: a .dbf cuts names and long text anywhere."""
+    return codecs.getincrementaldecoder(encoding)().decode(raw, final=False)
 
 
 def _code_page(path: Path, names: Sequence[str]) -> str | None:
