@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +22,7 @@ from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElaps
 from engine.commands.city_files import played
 from engine.detect.offline import FilesRefused
 from engine.runtime.config import load as load_config
-from engine.runtime.errors import RuntimeFault
+from engine.runtime.errors import BrokerAway, RuntimeFault
 from geo.errors import GeoError
 from simulators.describe import describe
 from simulators.errors import SimulatorError, SinkBusy
@@ -137,8 +138,10 @@ def _sink(to: str, token: str, simulation: Simulation, frame: int) -> Sink:
     if not config.broker:
         raise typer.BadParameter("must name the broker: kafka://host:port", param_hint="--to")
     topic = Topics(config.topic_prefix).readings
-    connect = Connection.from_config(config).kwargs()
-    return KafkaSink(connect, topic, simulation.network.gateways(), frame=frame)
+    connection = Connection.from_config(config)
+    with suppress(BrokerAway):  # the sink waits for it; what turns us away says why at once
+        asyncio.run(connection.speaks())
+    return KafkaSink(connection.kwargs(), topic, simulation.network.gateways(), frame=frame)
 
 
 def _duration(text: str, hint: str = "--duration") -> int | None:

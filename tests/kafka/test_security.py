@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
@@ -17,7 +19,10 @@ from engine.runtime.kafka.client import Connection
 from engine.runtime.kafka.fetching import BatchConsumer, end_offsets
 from engine.runtime.kafka.records import decode
 from engine.runtime.kafka.topics import Wanted, describe, make
+from tests.kafka.serving import ROOT, office, until
+from tests.parts.postgres import Database
 from tests.parts.secure_broker import PASSWORD, STRANGER, STRANGERS_PASSWORD, USER, SecureBroker
+from tests.town import GAS_EAST, now_ms
 
 pytestmark = pytest.mark.needs("kafka")
 
@@ -55,6 +60,43 @@ def test_the_right_password_comes_in_and_is_never_told(
     assert asyncio.run(there_and_back(connection)) == b"kept"
     assert PASSWORD not in caplog.text
     assert PASSWORD not in repr(connection)
+
+
+@pytest.mark.needs("postgres")
+def test_serve_and_simulate_come_in_by_a_password(
+    secure_broker: SecureBroker, database: Database, tmp_path: Path
+) -> None:
+    settings = {
+        "broker": secure_broker.sasl,
+        "kafka_security": "sasl_ssl",
+        "kafka_ca": str(secure_broker.folder / "ca.crt"),
+        "kafka_user": USER,
+        "kafka_password": PASSWORD,
+    }
+    with office(secure_broker.broker, database, tmp_path) as town:
+        with town.serving(**settings) as serving, town.client(serving, "sensor") as client:
+            until(lambda: client.get("/readyz").status_code == 200)
+            reading = {"sensor": GAS_EAST, "kind": "gas.methane", "t": now_ms(), "v": 1}
+            assert client.post("/api/v1/readings", json=[reading]).json() == {"accepted": 1, "rejected": []}
+        to = f"kafka://{secure_broker.sasl}?prefix={town.topics.prefix}"
+        play = ["simulate", "--no-prelude", "--duration", "1m", "--sensors", "20", "--to", to]
+        command = [sys.executable, "-m", "engine.cli", *play]
+        done = subprocess.run(
+            command, cwd=ROOT, env=town.environment(**settings), capture_output=True, text=True, timeout=300, check=True
+        )
+        assert sum(len(town.stored(partition)) for partition in range(4)) > 20
+        assert PASSWORD not in serving.log.read_text() + done.stdout + done.stderr
+        refused = subprocess.run(
+            command,
+            cwd=ROOT,
+            env=town.environment(**settings | {"kafka_password": "wrong-secret"}),
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        assert refused.returncode == 1
+        assert "kafka_password" in refused.stderr
 
 
 def test_a_client_certificate_comes_in(secure_broker: SecureBroker) -> None:
