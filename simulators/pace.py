@@ -1,11 +1,14 @@
-"""How fast the player's clock runs against the wall's."""
+"""How fast the player's clock runs against the wall's; it can be paused, sped and made to jump while it runs."""
 
 from __future__ import annotations
 
 import re
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from math import inf, isfinite
 
 import numpy as np
 
@@ -14,6 +17,7 @@ from simulators.run import Batch
 RATE = re.compile(r"(\d{1,6}(?:\.\d{1,3})?)x?")
 SECOND_MS = 1_000
 SLOW = 10.0
+INSTANT_S = 1e-6
 
 
 def parse_rate(text: str) -> float | None:
@@ -26,29 +30,107 @@ def parse_rate(text: str) -> float | None:
     return float(match[1])
 
 
-def paced(
-    batches: Iterator[Batch],
-    speed: float | None,
-    *,
-    clock: Callable[[], float] = time.monotonic,
-    sleep: Callable[[float], None] = time.sleep,
-) -> Iterator[Batch]:
-    """Yield batches when the player's clock has reached them; the prelude, and all at speed None, at once.
+class Pace:
+    """The player's clock; from any thread. None as speed: as fast as it goes.
 
-    When the taker is slow the player falls behind and then hurries; nothing is left out. Slower than ten times life,
-    batches are cut by the second.
+    When the taker is slow the clock falls behind and then hurries; nothing is left out. A jump plays what lies
+    between as fast as it goes, so that the log has no hole; there is no way back.
     """
-    begun: tuple[float, int] | None = None
+
+    def __init__(
+        self,
+        speed: float | None,
+        clock: Callable[[], float] = time.monotonic,
+        wait: Callable[[threading.Condition, float | None], object] = threading.Condition.wait,
+    ) -> None:
+        self._clock, self._wait, self._changed = clock, wait, threading.Condition()
+        self._speed, self._paused, self._jump_ms = speed, False, 0
+        self._begun: tuple[float, int] | None = None
+        self._now_ms = 0
+        self._ended = False
+
+    @property
+    def speed(self) -> float | None:
+        """Return how many times faster than life it runs."""
+        return self._speed
+
+    @property
+    def paused(self) -> bool:
+        """Tell whether it stands still."""
+        return self._paused
+
+    @property
+    def jump_ms(self) -> int | None:
+        """Return where it jumps to, None when it does not."""
+        return self._jump_ms if self._jump_ms > self._now_ms else None
+
+    def pause(self) -> None:
+        """Stand still."""
+        with self._anew():
+            self._paused = True
+
+    def resume(self) -> None:
+        """Go on."""
+        with self._anew():
+            self._paused = False
+
+    def run_at(self, speed: float | None) -> None:
+        """Run so many times faster than life from now on."""
+        with self._anew():
+            self._speed = speed
+
+    def jump(self, to_ms: int) -> None:
+        """Hurry to a moment; also when it stands still, and then stand there."""
+        with self._anew():
+            self._jump_ms = to_ms
+
+    def end(self) -> None:
+        """Let whoever waits go."""
+        with self._anew():
+            self._ended = True
+
+    @contextmanager
+    def _anew(self) -> Iterator[None]:
+        """Change something; the clock counts anew from where it is."""
+        with self._changed:
+            yield
+            self._begun = (self._clock(), self._now_ms) if self._begun is not None else None
+            self._changed.notify_all()
+
+    def wait(self, t_ms: int) -> None:
+        """Return when the player's clock has reached a moment."""
+        with self._changed:
+            if self._begun is None:
+                self._begun = self._clock(), t_ms
+            while not self._ended and (left := self._left(t_ms)) > INSTANT_S:
+                self._wait(self._changed, left if isfinite(left) else None)
+            if t_ms <= self._jump_ms:
+                self._begun = self._clock(), t_ms
+            self._now_ms = t_ms
+
+    def _left(self, t_ms: int) -> float:
+        """Return how many seconds of the wall's clock are left until a moment; inf while it stands still."""
+        if t_ms <= self._jump_ms:
+            return 0.0
+        if self._paused:
+            return inf
+        if self._speed is None or self._begun is None:
+            return 0.0
+        return (t_ms - self._begun[1]) / SECOND_MS / self._speed - (self._clock() - self._begun[0])
+
+
+def paced(batches: Iterator[Batch], pace: Pace) -> Iterator[Batch]:
+    """Yield batches when the clock has reached them; the prelude at once.
+
+    Slower than ten times life, batches are cut by the second.
+    """
     for batch in batches:
-        if speed is None or batch.prelude:
+        if batch.prelude:
             yield batch
             continue
-        if begun is None:
-            begun = clock(), batch.t_ms
-        for piece in pieces(batch, SECOND_MS) if speed <= SLOW else (batch,):
-            wait = (piece.t_ms - begun[1]) / SECOND_MS / speed - (clock() - begun[0])
-            if wait > 0.0:
-                sleep(wait)
+        slow = pace.speed is not None and pace.speed <= SLOW and pace.jump_ms is None
+        for piece in pieces(batch, SECOND_MS) if slow else (batch,):
+            pace.wait(piece.t_ms)
             yield piece
 
 

@@ -29,7 +29,7 @@ from simulators.errors import SimulatorError, SinkBusy
 from simulators.ground import ground_of
 from simulators.lines import tick
 from simulators.load import fault_of, load
-from simulators.pace import paced, parse_rate
+from simulators.pace import Pace, paced, parse_rate
 from simulators.reading_yaml import parse_duration
 from simulators.run import Batch, Simulation
 from simulators.scenario import Scenario
@@ -93,7 +93,7 @@ def simulate(
         with ExitStack() as files:
             beside = [files.enter_context(path.open("wb")) if path is not None else None for path in (truth, calls)]
             sink = _sink(to, token, simulation, frame)
-            _play(paced(batches, speed), sink, beside[0], beside[1], ticks=ticks or _is_kafka(to))
+            _play(paced(batches, Pace(speed)), sink, beside[0], beside[1], ticks=ticks or _is_kafka(to))
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (SimulatorError, GeoError, FilesRefused, RuntimeFault, OSError) as error:
