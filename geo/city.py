@@ -14,6 +14,7 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
+from geo.crs import to_wgs84
 from geo.errors import Fault, FileRefused
 from geo.frame import LocalFrame
 from geo.grids import GridSet
@@ -23,6 +24,7 @@ from geo.terrain import Terrain
 from geo.zones import ZoneSet, load_zones
 
 DEFAULT: Final = "shengzhou"
+SHIFTED: Final = ("gcj02", "bd09")
 _SHIPPED: Final = Path(__file__).parent / "cities"
 
 
@@ -252,8 +254,14 @@ class City:
         """The rows of its registry, in the order of the file; none without it."""
         if not self.registry_path.exists():
             return ()
-        with self.registry_path.open(encoding="utf-8", newline="") as file:
-            return tuple(_sensor(row) for row in csv.DictReader(file))
+        with self.registry_path.open(encoding="utf-8-sig", newline="") as file:
+            rows = csv.DictReader(file)
+            try:
+                return tuple(_sensor(row) for row in rows)
+            except (KeyError, ValueError) as error:
+                where = f"line {rows.line_num}"
+                rule = "must have sensor, kind, and lon and lat in degrees"
+                raise FileRefused([Fault(str(self.registry_path), where, rule, str(error))]) from error
 
 
 class GridProperties(Sequence[Mapping[str, Any]]):
@@ -291,8 +299,13 @@ class GridProperties(Sequence[Mapping[str, Any]]):
 
 
 def _sensor(row: Mapping[str, str]) -> Sensor:
-    lon, lat = (float(row[name]) if row[name] else None for name in ("lon", "lat"))
-    return Sensor(row["sensor"], row["kind"], lon, lat, row["department"], row["site"], row["since"], row["gateway"])
+    """A row of a registry, of which all columns but the first two may lack."""
+    said = {name: (row.get(name) or "").strip() for name in ("lon", "lat", "crs")}
+    lon, lat = (float(said[name]) if said[name] else None for name in ("lon", "lat"))
+    if lon is not None and lat is not None and said["crs"] in SHIFTED:
+        lon, lat = (float(v) for v in to_wgs84(lon, lat, said["crs"]))
+    rest = ((row.get(name) or "").strip() for name in ("department", "site", "since", "gateway"))
+    return Sensor(row["sensor"].strip(), row["kind"].strip(), lon, lat, *rest)
 
 
 def load(name: str = DEFAULT) -> City:
