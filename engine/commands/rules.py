@@ -17,22 +17,27 @@ from engine.detect.detector import Detector
 from geo.city import load as load_city
 from geo.errors import FileRefused
 from geo.zones import ZoneSet, load_zones
+from rules.catalogue import Catalogue, load_catalogue
 from rules.civil import CITY_TZ, known_zone
-from rules.errors import KindsRefused
+from rules.errors import CatalogueRefused, KindsRefused
 from rules.faults import Fault
 from rules.kinds import Kinds, load_kinds
 from rules.load import load_rules, trial_path
 from rules.model import Enabled, Rule
 from rules.plan import Plan
+from rules.sentences import explain
 from rules.trial_file import load_trials
 from rules.trials import Played, Trials, Verdict, clock, judge
 
-app = typer.Typer(no_args_is_help=True, help="Rules: check them, list them, play their test cases.")
+app = typer.Typer(no_args_is_help=True, help="Rules: check them, list them, explain them, play their test cases.")
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of rule files, searched with its folders.")]
 KindsFile = Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="The city's own kinds: YAML.")]
 ZonesFolder = Annotated[
     Path | None, typer.Option(exists=True, file_okay=False, help="Folder of <set>.geojson; default the shipped city's.")
+]
+CategoriesFile = Annotated[
+    Path | None, typer.Option(exists=True, dir_okay=False, help="The city's own categories and departments: YAML.")
 ]
 ZoneName = Annotated[str, typer.Option(metavar="Z", help="Time zone of the city.")]
 
@@ -52,26 +57,45 @@ class _Read:
 
 
 @app.command()
-def check(folder: Folder, kinds: KindsFile = None, zones: ZonesFolder = None, tz: ZoneName = CITY_TZ) -> None:
+def check(
+    folder: Folder,
+    kinds: KindsFile = None,
+    zones: ZonesFolder = None,
+    categories: CategoriesFile = None,
+    tz: ZoneName = CITY_TZ,
+) -> None:
     """Name every fault of every rule and test file; exit 1 if there is one.
+
+    With --categories a case must be of a category and for a department that are known.
 
     Example: tongguan rules check rules/library
     """
     read = _read(folder, kinds, zones, tz)
-    for fault in read.faults:
+    faults = [*read.faults, *([] if categories is None else _catalogue(categories).unknown(read.rules))]
+    for fault in faults:
         typer.echo(str(fault))
     cases = sum(len(trials.trials) for trials in read.trials.values())
-    typer.echo(f"{len(read.rules)} rules, {cases} test cases, {len(read.faults)} faults", err=bool(read.faults))
-    raise typer.Exit(1 if read.faults else 0)
+    typer.echo(f"{len(read.rules)} rules, {cases} test cases, {len(faults)} faults", err=bool(faults))
+    raise typer.Exit(1 if faults else 0)
 
 
 @app.command(name="list")
-def list_rules(folder: Folder, kinds: KindsFile = None, zones: ZonesFolder = None, tz: ZoneName = CITY_TZ) -> None:
+def list_rules(
+    folder: Folder,
+    kinds: KindsFile = None,
+    zones: ZonesFolder = None,
+    tz: ZoneName = CITY_TZ,
+    markdown: Annotated[bool, typer.Option("--markdown", help="As a page of documentation.")] = False,
+) -> None:
     """Show the rules of a folder in a table.
 
     Example: tongguan rules list rules/library
     """
     loaded = _read(folder, kinds, zones, tz, complete=False)
+    if markdown:
+        typer.echo(library_page(loaded.rules), nl=False)
+        _report(loaded.faults)
+        return
     table = Table()
     for heading in ("id", "version", "title", "reads", "levels", "case"):
         table.add_column(heading, overflow="fold")
@@ -81,6 +105,31 @@ def list_rules(folder: Folder, kinds: KindsFile = None, zones: ZonesFolder = Non
     console = Console(width=None if Console().is_terminal else 160)
     console.print(table)
     _report(loaded.faults)
+
+
+@app.command(name="explain")
+def explain_rules(
+    folder: Folder,
+    rule: Annotated[list[str] | None, typer.Option(help="Only this one, by its id; may stand several times.")] = None,
+    lang: Annotated[str, typer.Option(help="zh, en or both.")] = "both",
+    kinds: KindsFile = None,
+    zones: ZonesFolder = None,
+    categories: CategoriesFile = None,
+    tz: ZoneName = CITY_TZ,
+) -> None:
+    """Say in sentences what the rules of a folder do, in Chinese and in English.
+
+    Example: tongguan rules explain rules/library --rule fire.flame_seen --lang zh
+    """
+    if lang not in ("zh", "en", "both"):
+        raise typer.BadParameter(f"--lang must be zh, en or both; got {lang!r}")
+    read, catalogue = _read(folder, kinds, zones, tz, complete=False), _catalogue(categories)
+    known = {one.id: one for one in read.rules}
+    if missing := [one for one in rule or () if one not in known]:
+        raise typer.BadParameter(f"--rule must be one of {', '.join(known)}; got {', '.join(missing)}")
+    for one in rule or known:
+        typer.echo(explained(known[one], read.kinds, catalogue, lang))
+    _report(read.faults)
 
 
 @app.command(name="test")
@@ -97,6 +146,34 @@ def play_tests(folder: Folder, kinds: KindsFile = None, zones: ZonesFolder = Non
     typer.echo(f"{len(verdicts) - failed} passed, {failed} failed, {len(read.rules)} rules")
     _report(read.faults)
     raise typer.Exit(1 if failed or read.faults else 0)
+
+
+def explained(rule: Rule, kinds: Kinds, catalogue: Catalogue, lang: str) -> str:
+    """Return a rule's sentences as a paragraph a language."""
+    said = explain(rule, kinds, catalogue)
+    lines = [f"{rule.id}  {rule.title}  v{rule.version}"]
+    lines += ["  " + "".join(sentence.zh for sentence in said)] if lang in ("zh", "both") else []
+    lines += ["  " + " ".join(sentence.en for sentence in said)] if lang in ("en", "both") else []
+    return "\n".join(lines) + "\n"
+
+
+def library_page(rules: Sequence[Rule]) -> str:
+    """Return the table of rules as Markdown, a row a rule."""
+    lines = [
+        "# The rules that ship",
+        "",
+        f"{len(rules)} rules; this page is what `tongguan rules list rules/library --markdown` prints. Each stands in "
+        "`rules/library/<domain>/<name>.yaml` with its source and runbook, and its test cases beside it.",
+        "`tongguan rules explain rules/library` says in sentences what each does. Thresholds that are marked (general) "
+        "in a rule's source are defaults to be confirmed by the city.",
+        "",
+        "| rule | title | reads | levels | case |",
+        "|---|---|---|---|---|",
+    ]
+    for rule in rules:
+        cells = (f"`{rule.id}`", rule.title, ", ".join(rule.reads), _levels(rule), _case(rule))
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(lines) + "\n"
 
 
 def play(plan: Plan, lines: Sequence[bytes]) -> Played:
@@ -138,6 +215,14 @@ def _read(folder: Path, kinds: Path | None, zones: Path | None, tz: str, *, comp
             faults += wrong
             trials |= {} if found is None else {rule.id: found}
     return _Read(loaded.rules, trials, tuple(sorted(faults)), known, sets, tz)
+
+
+def _catalogue(path: Path | None) -> Catalogue:
+    try:
+        return load_catalogue(path)
+    except CatalogueRefused as refusal:
+        typer.echo(str(refusal), err=True)
+        raise typer.Exit(2) from None
 
 
 def _report(faults: Sequence[Fault]) -> None:

@@ -9,6 +9,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from engine.commands.rules import app
+from rules.load import LIBRARY
 
 RULE = """id: gas.leak
 version: 2
@@ -203,3 +204,52 @@ def test_a_city_s_own_kinds_and_zones_are_used(tmp_path: Path) -> None:
     result = run("test", root, "--kinds", kinds, "--zones", zones)
     assert (result.exit_code, result.stderr) == (0, "")
     assert run("check", root).exit_code == 1
+
+
+def test_a_rule_is_explained_in_chinese_and_in_english(tmp_path: Path) -> None:
+    text = RULE.replace("clear_for: 2m\n", "window: {agg: count, over: 2m, last: 5}\nclear_for: 2m\nquiet: 1h\n")
+    text = text.replace(', clear: "< 8"', ', clear: "< 1"').replace(">= 10", ">= 3")
+    text = text.replace("reads: gas.methane\n", "reads: gas.methane\nrunbook: 关阀。\nmeasure: v >= 5\n")
+    done = run("explain", folder(tmp_path, text), "--lang", "both")
+    assert done.output.splitlines() == [
+        "gas.leak  燃气泄漏  v2",
+        "  看可燃气体浓度（gas.methane，%LEL），每个设备各自判断。"
+        "比较的是最近 5 次读数（2 分钟以内）里 v >= 5 成立的次数。"
+        "黄色：>= 3，持续 1 分钟；< 1 解除。满足解除条件要持续 2 分钟才降级。1 小时没有读数就自行解除。"
+        "开案：0401 燃气泄漏，责任单位燃气管理服务中心，自动上报，由核查人员确认后结案；同一设备的告警归到一个案件。"
+        "处置：关阀。依据：(general)",
+        "  It reads gas.methane (%LEL); each sensor is judged by itself. Compared is how often v >= 5 holds among the "
+        "last 5 readings within 2 minutes. yellow: >= 3, held for 1 minute; clear at < 1. It goes down after being "
+        "clear for 2 minutes. It clears by itself after 1 hour without a reading. Opens a case of 0401 for gas, "
+        "which is reported; an inspector confirms the repair; alerts of one sensor are one case. "
+        "What to do: 关阀。 Source: (general)",
+        "",
+    ]
+
+
+def test_every_shipped_rule_is_explained_in_either_language() -> None:
+    for lang in ("zh", "en"):
+        done = run("explain", LIBRARY, "--lang", lang)
+        assert (done.exit_code, done.output.count("\n\n")) == (0, len(list(LIBRARY.rglob("*.test.yaml"))))
+
+
+def test_a_rule_that_is_not_there_cannot_be_explained(tmp_path: Path) -> None:
+    done = run("explain", folder(tmp_path), "--rule", "gas.smell")
+    assert done.exit_code == 2
+    assert "gas.smell" in done.output
+
+
+def test_the_page_of_the_library_is_written_from_the_rule_files() -> None:
+    page = Path(__file__).parents[3] / "docs" / "library.md"
+    assert page.read_text(encoding="utf-8") == run("list", LIBRARY, "--markdown").output
+
+
+def test_with_a_catalogue_work_must_be_of_a_known_category_and_department(tmp_path: Path) -> None:
+    rules = folder(tmp_path / "rules", RULE.replace("department: gas", "department: lighting"))
+    (tmp_path / "own.yaml").write_text("departments: {lighting: 路灯管理所}\n", encoding="utf-8")
+    (tmp_path / "empty.yaml").write_text("categories: {}\n", encoding="utf-8")
+    assert run("check", rules).exit_code == 0
+    assert run("check", rules, "--categories", str(tmp_path / "own.yaml")).exit_code == 0
+    done = run("check", rules, "--categories", str(tmp_path / "empty.yaml"))
+    assert done.exit_code == 1
+    assert "case.department: must be a department of the catalogue; got lighting" in done.output
