@@ -212,3 +212,36 @@ def test_offline_timers_due_before_the_largest_order_time_fire_at_the_end() -> N
     records = [reading(0, 20), reading(30 * S, 20), reading(due, 1, "s2"), reading(due + S, 1, "s2")]
     assert offline(plan, records[:3]).brief == [("raised", "yellow", 30 * S)]
     assert offline(plan, records).brief[1:] == [("cleared", None, 10 * M + 30 * S, "quiet")]
+
+
+MISSED = SILENT.replace("absent: 10m", "absent: span") + 'schedule: {tz: UTC, active: [{from: "05:00", to: "09:00"}]}\n'
+
+
+@pytest.mark.parametrize(
+    ("said", "raised"),
+    [
+        ([5 * H], []),
+        ([5 * H - 1], [9 * H]),
+        ([9 * H], []),
+        ([9 * H + 1], [9 * H]),
+        ([15 * H], [9 * H]),
+    ],
+    ids=["at the beginning", "just before", "just when it ends", "too late", "in the afternoon"],
+)
+def test_who_says_nothing_in_a_span_is_told_at_its_end(said: list[int], raised: list[int]) -> None:
+    plan = plan_of(MISSED, registry=[Row("s1", "water.level")])
+    log = [tick(0), *[reading(t, 1, "s1") for t in said], tick(20 * H)]
+    assert [c["t"] for c in offline(plan, log).changes if c["change"] == "raised"] == raised
+
+
+def test_a_span_that_runs_when_the_count_begins_is_not_judged() -> None:
+    plan = plan_of(MISSED, registry=[Row("s1", "water.level")])
+    assert offline(plan, [tick(6 * H), tick(30 * H)]).changes == []
+    assert offline(plan, [tick(6 * H), tick(34 * H)]).brief == [("raised", "yellow", 33 * H, "absent")]
+
+
+def test_a_missed_span_is_made_good_by_the_next_sign_of_life() -> None:
+    plan = plan_of(MISSED, registry=[Row("s1", "water.level")])
+    told = offline(plan, [reading(6 * H, 1, "s1"), tick(34 * H), reading(34 * H + 1, 1, "s1")])
+    assert told.brief == [("raised", "yellow", 33 * H, "absent"), ("cleared", None, 34 * H + 1)]
+    assert (told.changes[0]["since"], told.changes[0]["value"]) == (6 * H, None)

@@ -120,3 +120,56 @@ def test_a_sum_near_the_middle_of_two_doubles_is_rounded_right(mantissa: int, sh
     total = ((2**53 + 2 * mantissa + 1) << shift) * 10**6 // 2 + off
     if total < 10**24:
         assert millionths(total >> 32, total & 0xFFFFFFFF) == float(Fraction(total, 10**6))
+
+
+def of_the_last(agg: str, count: int, *, over: str = "1m", at_least: float = 0, more: str = "") -> str:
+    window = f"window: {{agg: {agg}, over: {over}, last: {count}}}\n"
+    return PONDING + window + f'levels: {{yellow: {{set: ">= {at_least}"}}}}\n' + more
+
+
+@pytest.mark.parametrize(
+    ("agg", "expected"),
+    [
+        ("sum", [5.0, 6.0, 8.0, 7.0, 14.0]),
+        ("count", [1.0, 2.0, 3.0, 3.0, 3.0]),
+        ("mean", [5.0, 3.0, 8 / 3, 7 / 3, 14 / 3]),
+        ("min", [5.0, 1.0, 1.0, 1.0, 2.0]),
+        ("max", [5.0, 5.0, 5.0, 4.0, 8.0]),
+        ("range", [0.0, 4.0, 4.0, 3.0, 6.0]),
+        ("delta", [0.0, -4.0, -3.0, 3.0, 6.0]),
+    ],
+)
+def test_an_aggregate_is_over_the_last_readings(agg: str, expected: list[float]) -> None:
+    text = of_the_last(agg, 3, over="1h", at_least=0 if agg in ("count", "range") else -99)
+    assert values(text, *RISING) == expected
+
+
+def test_three_of_the_last_five_are_counted_and_not_three_of_six() -> None:
+    text = of_the_last("count", 5, over="10m", at_least=3, more="measure: v >= 6\n")
+    seen, unseen = (9, 9, 0, 0, 0, 9, 9), (9, 0, 9, 0, 9)
+    assert offline(plan_of(text), [reading(n * S, v) for n, v in enumerate(seen)]).changes == []
+    raised = offline(plan_of(text), [reading(n * S, v) for n, v in enumerate(unseen)]).changes
+    assert [(change["t"], change["value"]) for change in raised] == [(4 * S, 3.0)]
+
+
+@pytest.mark.parametrize(("t", "inside"), [(M - 1, True), (M, False)])
+def test_of_the_last_readings_one_that_is_as_old_as_over_is_out(t: int, inside: bool) -> None:
+    raised = offline(plan_of(of_the_last("count", 5, at_least=2)), [reading(0, 1), reading(t, 1)]).changes
+    assert len(raised) == inside
+
+
+def test_silence_empties_a_window_of_the_last_readings() -> None:
+    text = of_the_last("count", 3, over="1h", at_least=3, more="quiet: 5s\n")
+    assert offline(plan_of(text), [reading(t, 1) for t in (0, 1 * S, 7 * S, 8 * S)]).changes == []
+
+
+@pytest.mark.parametrize(("values_", "raised"), [((3, 3, 3, 3), [3 * M]), ((3, 3, 3.001, 3), []), ((3,), [])])
+def test_a_stuck_value_is_a_range_of_nothing_for_long(values_: tuple[float, ...], raised: list[int]) -> None:
+    text = PONDING + 'window: {agg: range, over: 2m, step: 1m}\nlevels: {yellow: {set: "<= 0", for: 3m}}\n'
+    told = offline(plan_of(text), [reading(n * M, v) for n, v in enumerate(values_)])
+    assert [change["t"] for change in told.changes] == raised
+
+
+def test_a_range_forgets_what_left_the_window() -> None:
+    readings = ((0, 9.0), (1 * M, 1.0), (2 * M, 2.0), (3 * M, 4.0), (4 * M, 4.0))
+    assert values(rule("range", at_least=0), *readings) == [0.0, 8.0, 8.0, 3.0, 2.0]
