@@ -194,6 +194,23 @@ def test_the_image_is_of_this_version_and_of_what_the_locks_say() -> None:
     assert SERVICES["kafka"]["image"] == f"apache/kafka:{re.search(r'<kafka.version>(.*)</kafka.version>', pom)[1]}"
 
 
+def test_the_image_is_built_once_by_what_everything_waits_for_and_never_pulled() -> None:
+    assert [name for name, service in OURS.items() if "build" in service] == ["secrets"]
+    assert {service["pull_policy"] for name, service in OURS.items() if name != "secrets"} == {"never"}
+    assert all("secrets" in waits_for(name) for name in OURS if name != "secrets")
+
+
+def waits_for(name: str) -> set[str]:
+    """Return the services that must come before one, at any remove."""
+    before = set(SERVICES[name].get("depends_on", ()))
+    return before.union(*map(waits_for, before))
+
+
+def test_the_broker_can_run_the_libraries_that_it_unpacks() -> None:
+    (folder,) = (one for one in SERVICES["kafka"]["tmpfs"] if one.startswith("/tmp:"))
+    assert "exec" in folder.partition(":")[2].split(",")
+
+
 def test_the_image_runs_as_nobody_in_particular_and_says_whether_it_is_well() -> None:
     last = DOCKERFILE.rpartition("FROM ")[2]
     assert re.search(r"^FROM python:3\.11\.\d+-slim-\w+", DOCKERFILE, re.M)
