@@ -15,6 +15,7 @@ import typer
 from engine.commands import geo_import
 from geo import checking
 from geo import city as cities
+from geo.city import City
 from geo.crs import NAMES, degrees, quantize, to_wgs84
 from geo.document import How
 from geo.errors import FileRefused, GeoError
@@ -172,3 +173,26 @@ def city(
         f"{made.name} (seed {seed}): {len(made.grids)} unit grids, {len(made.sensors)} sensor rows, "
         f"{len(made.underpasses)} underpasses, {len(made.zones)} zone sets, written to {out}"
     )
+
+
+@app.command()
+def furnish(
+    folder: Annotated[Path, typer.Argument(help="Folder of a city, as `geo import --city` makes it.")],
+    out: Annotated[Path, typer.Option(help="Folder to write to; made if missing.")],
+) -> None:
+    """Copy a city and make up what it lacks to be played: sensors, sites, roads, zones. For trials, never for duty.
+
+    demo and simulate do the same by themselves; a copy of your own lets serve and detect judge what simulate plays.
+    Example: tongguan geo furnish mycity --out mycity-trial
+    """
+    from geo.synthetic.furnish import playable
+
+    with refusals_named():
+        city = City(folder)
+        if out.resolve() == folder.resolve():
+            raise typer.BadParameter("must be another folder: what is made up is kept apart", param_hint="--out")
+        made = playable(city, out)
+    if made is city:
+        typer.echo(f"{folder} lacks nothing that it is played with")
+        return
+    typer.echo(f"{made.name}: {len(made.sensors)} sensor rows, {len(made.roads.edges)} stretches of road, in {out}")
