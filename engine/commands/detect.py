@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import os
-import re
 import select
 import sys
 from collections.abc import Iterable, Iterator
@@ -22,22 +21,20 @@ from engine.detect.batch import RecordBatch, read_lines
 from engine.detect.detector import Detector
 from engine.detect.offline import Built, FilesRefused, PlanFiles, Wanted, build_plan, late_line
 from engine.detect.output import Output
-from engine.runtime.config import size_bytes
+from engine.runtime.config import duration_ms, size_bytes
 from engine.runtime.crashpoints import poisoned
 from engine.runtime.log import Stream
 from rules.civil import CITY_TZ
 
-UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
-LONGEST_MS = 36_500 * UNITS_MS["d"]
+LONGEST_MS = 36_500 * 86_400_000
 PATIENCE_S = 0.05
 
 
-def duration_ms(flag: str, text: str) -> int:
-    """Read `500ms`, `30s`, `10m`, `3h`, `1d`."""
-    found = re.fullmatch(r"([0-9]{1,12})(ms|s|m|h|d)", text)
-    if found is None:
-        raise typer.BadParameter(f"{flag} must be one whole number and ms, s, m, h or d, such as 30s; got {text!r}")
-    ms = int(found[1]) * UNITS_MS[found[2]]
+def _duration(flag: str, text: str) -> int:
+    try:
+        ms = duration_ms(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{flag} {error}") from None
     if ms > LONGEST_MS:
         raise typer.BadParameter(f"{flag} must be at most 36500d; got {text!r}")
     return ms
@@ -90,7 +87,7 @@ def detect(
     Example: tongguan detect --rules rules/library --registry sensors.csv readings.ndjson
     """
     waiting_bytes = _size("--waiting-size", waiting_size)
-    delay_ms, age_ms = duration_ms("--max-delay", max_delay), duration_ms("--max-age", max_age)
+    delay_ms, age_ms = _duration("--max-delay", max_delay), _duration("--max-age", max_age)
     if city is not None:
         registry = registry or (city / "sensors.csv" if (city / "sensors.csv").exists() else None)
         grids, zones = grids or city / "grids.geojson", zones or city / "zones"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -17,16 +18,20 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 from engine.casework.errors import CaseworkFault, Refused
 from engine.casework.people import TOKEN_ROLES
 from engine.casework.plans import StoredPlans
+from engine.casework.replay import Difference
 from engine.casework.replay import verify as rerun_and_compare
 from engine.casework.service import AlertRecord, Settings
 from engine.casework.store import Store, check_schema, upgrade
 from engine.casework.tokens import TokenView, create_token, list_tokens, revoke_token
 from engine.clock import wall_clock_ms
 from engine.runtime.caseworking import alert_records
-from engine.runtime.config import duration_ms, load
-from engine.runtime.errors import RuntimeFault
+from engine.runtime.config import Config, duration_ms, load
+from engine.runtime.errors import RuntimeFault, Unusable
 from engine.runtime.journal import Journal
 from engine.runtime.log import Stream, read_through
+
+if TYPE_CHECKING:
+    from engine.runtime.kafka.history import Kept
 
 app = typer.Typer(help="Who may call the API: tokens with a role, an area and a department.", no_args_is_help=True)
 db = typer.Typer(help="The tables of the case store.", no_args_is_help=True)
@@ -122,20 +127,67 @@ def db_upgrade(data: Data = None, database: Database = None) -> None:
 
 
 @db.command("verify")
-def db_verify(data: Data = None) -> None:
+def db_verify(
+    data: Data = None,
+    database: Database = None,
+    broker: Annotated[str | None, typer.Option(help="Kafka: host:port, several with commas.")] = None,
+    topic_prefix: Annotated[str | None, typer.Option(help="Put before the name of every topic.")] = None,
+) -> None:
     """Rerun the alerts log and people's moves in an empty store, and compare: cases follow from those two.
 
-    For a store at rest, or a copy of its folder. Example: tongguan db verify --data /var/lib/tongguan
+    For a store at rest (no worker, no engine runs) or a copy of it. Kafka must still have city.alerts from its start.
+
+    Example: tongguan db verify --data /var/lib/tongguan
     """
-    folder = _folder(data)
-    with _told(), _journal(folder / "journal.db") as log, _opened(folder) as store:
-        check_schema(store)
-        found = rerun_and_compare(store, _alerts(log), StoredPlans(store), Settings(), folder)
+    with _told():
+        flags = {"data": data, "database": "" if data is not None and database is None else database}
+        config = load(None, os.environ, flags | {"broker": broker, "topic_prefix": topic_prefix})
+        found = _verified_database(config) if config.database else _verified_folder(Path(config.data))
     for difference in found[:SHOWN]:
         typer.echo(str(difference))
     typer.echo(f"case store: {len(found)} differences" if found else "case store: the rerun gives the same")
     if found:
         raise typer.Exit(1)
+
+
+def _verified_folder(folder: Path) -> list[Difference]:
+    with _journal(folder / "journal.db") as log, _opened(folder) as store:
+        check_schema(store)
+        return rerun_and_compare(store, _alerts(log), StoredPlans(store), Settings(), folder)
+
+
+def _verified_database(config: Config) -> list[Difference]:
+    from engine.runtime.kafka.accepted import agreed
+
+    with closing(Store.connect(config.database)) as store:
+        check_schema(store)
+        with store.read() as db:
+            partitions = agreed(db)
+        settings = Settings(partitions=partitions or 0, first_offset=0)
+        return rerun_and_compare(store, _alerts_on_kafka(config), StoredPlans(store), settings)
+
+
+def _alerts_on_kafka(config: Config) -> Iterator[AlertRecord]:
+    """Yield the records of city.alerts, as far as they are asked for."""
+    from engine.runtime.kafka.client import Connection
+    from engine.runtime.kafka.history import history
+    from engine.runtime.kafka.topics import Topics
+
+    kept = history(Connection.from_config(config), Topics(config.topic_prefix).alerts, 0)
+    with asyncio.Runner() as runner:
+        record = runner.run(_next(kept))
+        if record is not None and record.offset:
+            raise Unusable(f"city.alerts is kept from offset {record.offset} only: what was before is not known")
+        try:
+            while record is not None:
+                yield AlertRecord(record.offset, record.value, record.log_time)
+                record = runner.run(_next(kept))
+        finally:
+            runner.run(kept.aclose())
+
+
+async def _next(kept: AsyncGenerator[Kept]) -> Kept | None:
+    return await anext(kept, None)
 
 
 def _alerts(log: Journal) -> Iterator[AlertRecord]:

@@ -139,7 +139,7 @@ COMMANDS: dict[str, tuple[str, int, str]] = {
     "a file that is not there": ("geo check none.geojson", 1, "none.geojson: the file must be readable"),
     "rules that are not there": ("detect --rules nowhere", 2, "does not exist"),
     "readings that are not there": ("detect --rules . nowhere.ndjson", 1, "No such file or directory"),
-    "a duration without a unit": ("detect --rules . --max-delay 30 -", 2, "one whole number and ms, s, m, h or d"),
+    "a duration without a unit": ("detect --rules . --max-delay 30 -", 2, "a whole number and a unit of ms"),
     "a duration of ages": ("detect --rules . --max-delay 999999999999d -", 2, "must be at most 36500d"),
     "a time zone of nowhere": ("detect --rules . --tz Mars/Base -", 2, "must be a time zone such as Asia/Shanghai"),
     "an unknown flag": ("detect --rules . --fast", 2, "No such option"),

@@ -11,6 +11,7 @@ import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin.records_to_delete import RecordsToDelete
 
+from engine.casework import schema
 from engine.casework.store import Store
 from engine.runtime.kafka.topics import describe, wanted
 from tests.kafka.city import City
@@ -169,6 +170,25 @@ def test_marks_of_the_log_itself_are_no_gap(broker: Broker, database: Database, 
         offsets = [row.offset for row in city.records(city.topics.alerts)]
         assert len(offsets) < offsets[-1] + 1, "there are holes"
         assert city.workers["w1"].metrics()["casework_refused"] == 0
+
+
+def test_a_database_is_verified_by_the_log(broker: Broker, database: Database, tmp_path: Path) -> None:
+    with City(broker, database, tmp_path) as city:
+        city.set_plan()
+        city.start("w1")
+        city.feed([city.reading("DL-1", "drain.level", 120)])
+        city.until(lambda: len(city.cases()) == 1, "a case")
+        city.settle()
+        city.stop()
+        assert "the rerun gives the same" in city.run("db", "verify").said
+        with city.database.store.write() as db:
+            db.execute(schema.cases.update().values(level=1))
+        found = city.run("db", "verify", "--database", city.database.url, check=False)
+        assert (found.returncode, "level: 1 became " in found.said) == (1, True), found.said
+        delete_before(city, city.topics.alerts, 2)
+        found = city.run("db", "verify", check=False)
+        assert found.returncode == 1
+        assert "city.alerts is kept from offset 2 only" in found.said
 
 
 def test_poison_opens_a_case_for_the_supervisor_and_the_rest_goes_on(

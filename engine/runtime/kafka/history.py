@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
 from aiokafka import TopicPartition
@@ -23,7 +23,7 @@ class Kept:
     value: bytes
 
 
-async def history(connection: Connection, topic: str, partition: int) -> AsyncIterator[Kept]:
+async def history(connection: Connection, topic: str, partition: int) -> AsyncGenerator[Kept]:
     """Yield the records that are there now. Unusable names a partition that is not."""
     consumer = connection.consumer(client_id="tongguan-history", max_poll_records=5_000)
     at = TopicPartition(topic, partition)
