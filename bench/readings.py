@@ -122,6 +122,22 @@ def chunks(place: Town, readings: int, seed: int, odd_per_mille: int = ODD_PER_M
         yield Chunk(out[:used].data, sensor, number)
 
 
+def overtaken(readings: int, seed: int) -> npt.NDArray[np.bool_]:
+    """Tell of each sensor whether one of its readings ever stands behind a later one."""
+    found, last = np.zeros(SENSORS, np.bool_), np.full(SENSORS, -MINUTE_MS)
+    orders = np.random.default_rng([seed, 4])
+    for first in range(0, readings, CHUNK):
+        random = np.random.default_rng([seed, 5, first])
+        number = np.arange(first, min(first + CHUNK, readings))
+        t = number * MINUTE_MS // SENSORS + random.integers(-JITTER_MS, JITTER_MS, len(number))
+        for minute in range(0, len(number), SENSORS):
+            said = t[minute : minute + SENSORS]
+            sensor = orders.permutation(SENSORS)[: len(said)]
+            found[sensor] |= said < last[sensor]
+            last[sensor] = said
+    return found
+
+
 def _values(place: Town, sensor: Int64, minute: Int64, random: np.random.Generator) -> Int64:
     """Draw values in hundredths; a sensor is beyond a level for `ROUNDS_BEYOND` minutes, in one minute of a hundred."""
     spell = (minute + sensor) // ROUNDS_BEYOND

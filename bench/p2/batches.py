@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from bench.readings import BEGIN_MS, JITTER_MS, MINUTE_MS, ODD_PER_MILLE, Chunk, Texts, chunks
+from bench.readings import BEGIN_MS, JITTER_MS, MINUTE_MS, ODD_PER_MILLE, Chunk, Texts, chunks, overtaken
 from bench.town import SENSORS, Town
 from rules.partition import home_partition
 
@@ -56,6 +56,11 @@ class Stream:
         for lines in self.lines():
             for partition in range(PARTITIONS):
                 yield from self._of(lines.of_partition(partition), partition, keys)
+
+    def overtaken(self) -> frozenset[str]:
+        """Return the sensors of which a reading stands behind a later one."""
+        found = overtaken(self.readings, self.seed)
+        return frozenset(name for name, one in zip(self.town.ids, found.tolist(), strict=True) if one)
 
     def lines(self) -> Iterator[Lines]:
         """Give all records in log order, a chunk at a time."""

@@ -119,7 +119,9 @@ class Bench:
         if not told:
             return Run(NOTHING, NOTHING, 0, f"no changes; see {tree.log.name} ({code=})")
         progress = Progress(told, case.stream)
-        fault = self._oracles[case.plan.digest].fault(told, progress)
+        # peers judge in the order of the log
+        left_out = () if name == OURS else case.stream.overtaken()
+        fault = self._oracles[case.plan.digest].fault(told, progress, left_out)
         if fault is None and code is not None:
             fault = f"{name} ended by itself ({code=})"
         return Run(*rates(samples, progress), len(told), fault)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -43,8 +44,32 @@ def told(said: list[Said]) -> list[Told]:
     return [Told(one, BEGIN_MS) for one in said]
 
 
-def fault(oracle: Oracle, said: list[Said]) -> str | None:
-    return oracle.fault(told(said), Progress(told(said), STREAM))
+def fault(oracle: Oracle, said: list[Said], left_out: Collection[str] = ()) -> str | None:
+    return oracle.fault(told(said), Progress(told(said), STREAM), left_out)
+
+
+def test_a_sensor_that_is_left_out_is_neither_wrong_nor_missing(oracle: Oracle, said: list[Said]) -> None:
+    one = said[0].sensor
+    without = [change for change in said if change.sensor != one]
+    assert fault(oracle, without) is not None
+    assert fault(oracle, without, {one}) is None
+    wrong = [change._replace(value=-1.0) if change.sensor == one else change for change in said]
+    assert fault(oracle, wrong) is not None
+    assert fault(oracle, wrong, {one}) is None
+
+
+def test_sensors_of_which_a_reading_stands_behind_a_later_one_are_named() -> None:
+    stream = replace(STREAM, readings=1_500_000)
+    last: dict[str, int] = {}
+    found = set()
+    for lines in stream.lines():
+        for value in lines.values()[0]:
+            reading = msgspec.json.decode(value)
+            if "sensor" in reading and reading["t"] < last.setdefault(reading["sensor"], reading["t"]):
+                found.add(reading["sensor"])
+            elif "sensor" in reading:
+                last[reading["sensor"]] = reading["t"]
+    assert found == stream.overtaken() != set()
 
 
 @pytest.mark.parametrize("lz4", [True, False], ids=["lz4", "plain"])
