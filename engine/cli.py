@@ -24,6 +24,8 @@ COMMANDS: Final = {
     "quarantine": ("history:quarantine", "Readings that were rejected."),
     "gap": ("gap:app", "What is passed over knowingly: damaged or lost parts of the log."),
     "bridge": ("bridge:bridge", "Readings that come over MQTT, brought into the log."),
+    "duty": ("duty:app", "Who is on duty when."),
+    "audit": ("audit:app", "Who did, exported and read what."),
     "token": ("tokens:app", "Who may call the API."),
     "db": ("tokens:db", "The tables of the case store."),
     "backup": ("backup:backup", "The case store and its plans as one file."),

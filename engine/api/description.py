@@ -93,6 +93,13 @@ REF = "#/components/schemas/{name}"
 TOKEN = {"type": "http", "scheme": "bearer", "description": "a token of `tongguan token create`"}
 
 
+REQUIRED = {
+    ("/api/v1/cases", "post"): "idempotency-key",
+    ("/api/v1/cases/{case_id}/moves", "post"): "if-match",
+}
+"""Headers without which the answer is 400 or 428."""
+
+
 def describe(app: FastAPI) -> dict[str, Any]:
     """Return the OpenAPI 3.1 document of the app's routes."""
     document = get_openapi(
@@ -114,6 +121,10 @@ def describe(app: FastAPI) -> dict[str, Any]:
             answers = operation["responses"]
             answers.pop("422", None)  # FastAPI's own form of errors, which is not what is answered
             answers["default"] = problem
+            for parameter in operation.get("parameters", ()):
+                if parameter["name"] == REQUIRED.get((path, method)):
+                    parameter["required"] = True
+                    parameter["schema"] = {"type": "string", "pattern": parameter["schema"]["pattern"]}
             if path.startswith("/api/"):
                 operation["security"] = [{"token": []}]
             good = next((answers[code] for code in ("200", "201") if code in answers), None)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from engine.api.gate import HEADERS
 from engine.api.problems import OpenToTheWorld, Problem, document
 
 if TYPE_CHECKING:
@@ -98,9 +99,10 @@ class PatientProtocol(HttpToolsProtocol):
             body = document(problem)
             head = (
                 f"HTTP/1.1 {problem.status} x\r\ncontent-type: application/problem+json\r\n"
-                f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
+                f"content-length: {len(body)}\r\nconnection: close\r\n"
             )
-            self.transport.write(head.encode() + body)
+            sealed = b"".join(b"%s: %s\r\n" % pair for pair in HEADERS)
+            self.transport.write(head.encode() + sealed + b"\r\n" + body)
         self.transport.close()
 
 

@@ -1,8 +1,9 @@
 """One file with everything that a case store holds, plans included, from one moment: to keep, and to restore elsewhere.
 
 The file is gzip of JSON lines, the same from SQLite and PostgreSQL: a head with the schema, then for each table its
-columns and its rows (bytes as base64), then the number of rows and SHA-256 of all lines before. Detect's checkpoints
-are not in it, nor who held a lease: the first are rebuilt from the log, the second run out.
+columns and its rows (bytes as base64), the photos of cases like a table, then the number of rows and SHA-256 of all
+lines before. Detect's checkpoints are not in it, nor who held a lease: the first are rebuilt from the log, the second
+run out.
 """
 
 from __future__ import annotations
@@ -26,10 +27,14 @@ from engine.casework import log_schema, schema
 from engine.casework.errors import BackupRefused
 from engine.casework.newlog import begin_log
 from engine.casework.patience import as_long_as_it_takes
+from engine.casework.people_schema import attachment
+from engine.casework.photos import PhotoFolder
 from engine.casework.store import Store, check_schema, renumber, revision, upgrade
 
 FORMAT = 1
 ROWS = 1000
+LOT_BYTES = 16 << 20
+PHOTOS = "photo"
 LEFT_OUT = frozenset({log_schema.checkpoint, log_schema.checkpoint_head, log_schema.attempt, log_schema.lease})
 TABLES = [table for table in schema.metadata.sorted_tables if table not in LEFT_OUT]
 
@@ -61,8 +66,9 @@ _line = msgspec.json.Decoder(list[Any] | dict[str, Any])
 # --- backup
 
 
-def back_up(store: Store, path: Path, *, program: str, now_ms: int) -> End:
-    """Write all tables as they are at one moment; the file is whole or not there. Others go on working meanwhile."""
+def back_up(store: Store, path: Path, *, program: str, now_ms: int, photos: PhotoFolder | None = None) -> End:
+    """Write all tables as they are at one moment, and the photos that they name; the file is whole or not there.
+    Others go on working meanwhile."""
     check_schema(store)
     head = Head(FORMAT, str(revision(store)), program, now_ms)
     part = path.with_name(path.name + ".part")
@@ -72,7 +78,7 @@ def back_up(store: Store, path: Path, *, program: str, now_ms: int) -> End:
             GzipFile(fileobj=file, mode="wb", compresslevel=5, mtime=0, filename="") as packed,
             store.read() as db,
         ):
-            end = _write(db, packed, head)
+            end, lost = _write(db, packed, head, photos)
             packed.close()
             file.flush()
             os.fsync(file.fileno())
@@ -82,12 +88,14 @@ def back_up(store: Store, path: Path, *, program: str, now_ms: int) -> End:
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)
-    _audit(store, now_ms, "store.backup", path.name, f"{end.rows} rows, sha256 {end.sha256}")
+    without = f", without {lost} photos whose files are lost" if lost else ""
+    _audit(store, now_ms, "store.backup", path.name, f"{end.rows} rows, sha256 {end.sha256}{without}")
     return end
 
 
-def _write(db: Connection, packed: GzipFile, head: Head) -> End:
-    digest, rows = hashlib.sha256(), 0
+def _write(db: Connection, packed: GzipFile, head: Head, photos: PhotoFolder | None) -> tuple[End, int]:
+    """Return the end, and how many photos are lost."""
+    digest, rows, lost = hashlib.sha256(), 0, 0
 
     def put(line: object) -> None:
         encoded = msgspec.json.encode(line) + b"\n"
@@ -104,16 +112,27 @@ def _write(db: Connection, packed: GzipFile, head: Head) -> End:
         for row in db.execute(query):
             put(tuple(row))
             rows += 1
+    put(_Begin(PHOTOS, ["sha256", "body"]))
+    named = select(attachment.c.sha256).distinct().order_by(attachment.c.sha256)
+    for name in db.execute(named).scalars() if photos is not None else ():
+        body = photos.read(name) if photos is not None else None
+        lost += body is None
+        if body is not None:
+            put((name, body))
+            rows += 1
     end = End(rows, digest.hexdigest())
     packed.write(msgspec.json.encode(end) + b"\n")
-    return end
+    return end, lost
 
 
 # --- restore
 
 
-def restore(store: Store, path: Path, *, now_ms: int, new_log: int | None = None) -> End:
+def restore(
+    store: Store, path: Path, *, now_ms: int, new_log: int | None = None, photos: PhotoFolder | None = None
+) -> End:
     """Fill an empty store from a file in one transaction: all of it, or nothing. Tables are made if there are none.
+    Photos become files of the folder.
 
     `new_log`: the alerts log is another one than the store's was, and begins with this offset. Raises BackupRefused for
     a store that is not empty, a file that is not whole, and one of another schema.
@@ -129,7 +148,7 @@ def restore(store: Store, path: Path, *, now_ms: int, new_log: int | None = None
             )
         with store.write() as db:
             _refuse_rows(db, store.name)
-            end = _read(db, lines)
+            end = _read(db, lines, photos)
             renumber(db)
             if new_log is not None:
                 begin_log(db, new_log)
@@ -153,16 +172,22 @@ def _refuse_rows(db: Connection, name: str) -> None:
             )
 
 
-def _read(db: Connection, lines: _Lines) -> End:
+def _read(db: Connection, lines: _Lines, photos: PhotoFolder | None) -> End:
     as_long_as_it_takes(db)
     if db.dialect.name == "postgresql":
         db.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
     table: Table | None = None
+    pictures = False
     for item in lines.items():
         if isinstance(item, End):
             return item
         if isinstance(item, _Begin):
-            table = lines.table_of(item)
+            pictures = item.table == PHOTOS
+            table = None if pictures else lines.table_of(item)
+        elif pictures:
+            for name, body in lines.photos_of(item):
+                if photos is not None:
+                    photos.keep(name, body)
         elif table is None:
             raise lines.damaged("rows of no table")
         else:
@@ -198,6 +223,7 @@ class _Lines:
     def items(self) -> Iterator[_Begin | End | list[list[Any]]]:
         """Return beginnings of tables, lots of rows, and the end, which is checked."""
         lot: list[list[Any]] = []
+        size = 0
         while line := self._next():
             try:
                 found = _line.decode(line)
@@ -213,9 +239,10 @@ class _Lines:
                 raise self.damaged(error) from error
             self._digest.update(line)
             self._rows += isinstance(found, list)
-            if lot and (isinstance(found, dict) or len(lot) == ROWS):
+            size += len(line)
+            if lot and (isinstance(found, dict) or len(lot) == ROWS or size > LOT_BYTES):
                 yield lot
-                lot = []
+                lot, size = [], 0
             if isinstance(found, dict):
                 yield begin
 
@@ -238,6 +265,17 @@ class _Lines:
         if table is None or table in LEFT_OUT or begin.columns != [column.name for column in table.columns]:
             raise self.damaged(f"table {begin.table} is not that of its schema")
         return table
+
+    def photos_of(self, rows: list[list[Any]]) -> Iterator[tuple[str, bytes]]:
+        """Yield photos by their names, which say what must be in them."""
+        for row in rows:
+            try:
+                name, body = str(row[0]), b64decode(row[1])
+            except (ValueError, TypeError, IndexError) as error:
+                raise self.damaged(error) from error
+            if hashlib.sha256(body).hexdigest() != name:
+                raise self.damaged(f"photo {name[:80]} is not what it was")
+            yield name, body
 
     def values_of(self, table: Table, row: list[Any]) -> dict[str, Any]:
         """Return a row by column."""

@@ -7,13 +7,13 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, func, insert, select, update
 
-from engine.casework import audit
+from engine.casework.audit import row as audit_row
 from engine.casework.errors import Refused
 from engine.casework.model import MOVES, OPEN_STATES, level_name
 from engine.casework.people import Actor, Role, cases_visible
 from engine.casework.people_schema import handover
 from engine.casework.privacy import mask_text
-from engine.casework.schema import case_event, cases
+from engine.casework.schema import audit, case_event, cases
 from engine.casework.words import STATES
 
 HANDING = frozenset({Role.OPERATOR, Role.DISPATCHER, Role.INSPECTOR, Role.SUPERVISOR})
@@ -160,5 +160,5 @@ def _check(actor: Actor, note: str) -> None:
 
 
 def _audit(db: Connection, actor: Actor, action: str, number: int, now_ms: int) -> None:
-    line = audit.row(now_ms, actor.name, action, str(number), "", str(actor.role), actor.address)
-    db.execute(insert(audit.audit), [line])
+    line = audit_row(now_ms, actor.name, action, str(number), "", str(actor.role), actor.address)
+    db.execute(insert(audit), [line])

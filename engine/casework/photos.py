@@ -47,7 +47,9 @@ def cleaned(body: bytes) -> tuple[Photo, bytes]:
             warnings.simplefilter("ignore")
             picture, kind = _decoded(body)
             kept = _encoded(picture, kind)
-    except (OSError, SyntaxError, ValueError, EOFError, MemoryError, Image.DecompressionBombError) as error:
+    except Image.DecompressionBombError as error:
+        raise Refused("too_many_pixels", 422, f"照片至多 {PIXELS // 1_000_000} 百万像素") from error
+    except (OSError, SyntaxError, ValueError, EOFError, MemoryError) as error:
         raise Refused("not_a_photo", 422, "不是完好的 JPEG、PNG 或 WebP 照片") from error
     width, height = picture.size
     digest = hashlib.sha256(kept).hexdigest()
@@ -59,7 +61,7 @@ def _decoded(body: bytes) -> tuple[Image.Image, str]:
     with Image.open(io.BytesIO(body), formats=_FORMATS) as image:
         width, height = image.size
         if not 0 < width * height <= PIXELS:
-            raise Refused("too_many_pixels", 422, f"照片有 {width}×{height} 像素，至多 {PIXELS // 1_000_000} 百万像素")
+            raise Image.DecompressionBombError
         kind = "JPEG" if image.format == "MPO" else str(image.format)
         if kind == "JPEG":
             image.draft("RGB", (LONGEST, LONGEST))
@@ -87,9 +89,9 @@ class PhotoFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def keep(self, photo: Photo, body: bytes) -> None:
+    def keep(self, sha256: str, body: bytes) -> None:
         """Write a file, durable on return; one that is there already stays."""
-        place = self._place(photo.sha256)
+        place = self._place(sha256)
         if place.exists():
             return
         place.parent.mkdir(0o700, parents=True, exist_ok=True)

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from ruamel.yaml import YAML
+from ruamel.yaml.constructor import RoundTripConstructor
 from ruamel.yaml.error import YAMLError
 
 from engine.casework.errors import CaseworkFault
@@ -92,10 +93,6 @@ class _Reader:
         self.faults.append(f"{where}: {what}")
 
     def day(self, where: str, value: object) -> date | None:
-        if isinstance(value, datetime):
-            value = value.date()
-        if isinstance(value, date):
-            return value
         try:
             return date.fromisoformat(str(value).strip())
         except ValueError:
@@ -159,12 +156,25 @@ class _Table(_Reader):
         return Duty(cells["post"], shift, day, cells["name"], phone, start_t, end_t, instead, where)
 
 
+class _Plain(RoundTripConstructor):
+    """Leaves dates as they are written, so that a wrong one is a fault with its place."""
+
+
+_Plain.add_constructor("tag:yaml.org,2002:timestamp", lambda self, node: self.construct_scalar(node))
+
+
+def _loader() -> YAML:
+    loader = YAML(typ="rt")
+    loader.Constructor = _Plain
+    return loader
+
+
 class _Tree(_Reader):
     """YAML: posts, shifts, people, duties (people together, or by turns a day each), substitutions."""
 
     def read(self, text: str) -> tuple[dict[str, str], list[Duty]]:
         try:
-            tree = YAML(typ="rt").load(text)
+            tree = _loader().load(text)
         except YAMLError as error:
             self.fault(self.name, " ".join(str(error).split()))
             return {}, []
@@ -221,7 +231,7 @@ class _Tree(_Reader):
 
     def _known(self, where: str, row: Mapping[str, Any]) -> bool:
         """Tell whether post and shift are those of the file."""
-        found = {"post": self._posts, "shift": self._shifts}
+        found: dict[str, Mapping[str, object]] = {"post": self._posts, "shift": self._shifts}
         wrong = [f"no {kind} {row[kind]!r}" for kind, known in found.items() if str(row[kind]) not in known]
         for what in wrong:
             self.fault(where, what)
@@ -250,8 +260,10 @@ class _Tree(_Reader):
         if ("date" in row) == ("from" in row) or ("to" in row and "from" not in row):
             self.fault(where, "needs either date, or from and to")
             return []
-        keys = ("date", "date") if "date" in row else ("from", "to")
-        first, last = (self.day(f"{where}: {key}", row.get(key)) for key in keys)
+        if "date" in row:
+            day = self.day(f"{where}: date", row["date"])
+            return [] if day is None else [day]
+        first, last = (self.day(f"{where}: {key}", row.get(key)) for key in ("from", "to"))
         if first is None or last is None:
             return []
         if not 0 <= (last - first).days < MOST_DAYS:

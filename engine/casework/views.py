@@ -6,6 +6,8 @@ from typing import Any
 
 import msgspec
 
+from engine.casework.receipts import Receipt
+
 
 class WorkOrderView(msgspec.Struct, frozen=True, kw_only=True):
     """What one department is asked to do. `id` is `<case>/<n>`."""
@@ -130,12 +132,13 @@ class CaseView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CaseDetail(msgspec.Struct, frozen=True, kw_only=True):
-    """One case with its story."""
+    """One case with its story; `receipts` say who was told of which of its events, when, and what they answered."""
 
     case: CaseView
     events: list[EventView]
     alerts: list[AlertView]
     reports: list[ReportView]
+    receipts: list[Receipt] = []
 
 
 class CasePage(msgspec.Struct, frozen=True, kw_only=True):

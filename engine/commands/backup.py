@@ -13,6 +13,7 @@ import typer
 
 from engine.casework.backup import back_up
 from engine.casework.backup import restore as restore_into
+from engine.casework.photos import PhotoFolder
 from engine.casework.store import Store
 from engine.clock import wall_clock_ms
 from engine.commands.run import told
@@ -31,14 +32,14 @@ def backup(
     data: Data = None,
     database: Database = None,
 ) -> None:
-    """Write cases, alerts, people's moves, tokens and plans of one moment into one file. All go on working meanwhile.
+    """Write cases, alerts, people's moves, photos, tokens and plans of one moment into one file. All go on working.
 
     The file holds citizens' contact data: keep it as you keep those. Readings are in the log, not in it.
 
     Example: tongguan backup --to /backup/cases-2025-10-09.tongguan --database postgresql+psycopg://tongguan@db/tongguan
     """
-    with told(), _store(data, database) as store:
-        end = back_up(store, to, program=version("tongguan"), now_ms=wall_clock_ms())
+    with told(), opened_store(data, database) as store:
+        end = back_up(store, to, program=version("tongguan"), now_ms=wall_clock_ms(), photos=_photos(data))
     typer.echo(f"{to}: {end.rows} rows, sha256 {end.sha256}")
 
 
@@ -56,14 +57,20 @@ def restore(
 
     Example: tongguan restore /backup/cases-2025-10-09.tongguan --database postgresql+psycopg://tongguan@db/tongguan
     """
-    with told(), _store(data, database, fresh=True) as store:
+    with told(), opened_store(data, database, fresh=True) as store:
         first = 0 if store.engine.dialect.name == "postgresql" else 1
-        end = restore_into(store, file, now_ms=wall_clock_ms(), new_log=first if new_log else None)
+        log = first if new_log else None
+        end = restore_into(store, file, now_ms=wall_clock_ms(), new_log=log, photos=_photos(data))
     typer.echo(f"{store.name}: {end.rows} rows restored")
 
 
+def _photos(data: str | None) -> PhotoFolder:
+    """Return the folder of photos: in the data folder, whatever the database."""
+    return PhotoFolder(Path(load(None, os.environ, {"data": data}).data) / "attachments")
+
+
 @contextmanager
-def _store(data: str | None, database: str | None, *, fresh: bool = False) -> Iterator[Store]:
+def opened_store(data: str | None, database: str | None, *, fresh: bool = False) -> Iterator[Store]:
     """Open the store of the data folder, if one is named, or of the database that the settings name.
 
     A folder that is to be filled is made, and locked against an engine that runs on it.

@@ -33,7 +33,8 @@ from engine.commands.city_files import city_of
 from engine.commands.cluster_services import ClusterHealth, DatabaseRelay, KafkaIntake
 from engine.commands.counting import CaseGauges, Figures, gauge
 from engine.commands.in_force import LayersInForce, RunningPlan, SensorsInForce
-from engine.runtime.config import Config, size_bytes
+from engine.commands.upkeep import upkeep
+from engine.runtime.config import Config, duration_ms, size_bytes
 from engine.runtime.kafka.background import Background
 from engine.runtime.kafka.bounds import Watching
 from engine.runtime.kafka.client import Connection
@@ -100,6 +101,7 @@ def _services(config: Config, connection: Connection, store: Store, threads: Thr
     threads.watch(background.thread)
     threads.start("plan", lambda: running.run(stopping))
     threads.start("stream", lambda: relay.run(stopping))
+    threads.start("upkeep", lambda: upkeep(store, duration_ms(config.audit_age), stopping))
     threads.start("health", lambda: health.run(stopping))
     metrics = Metrics(CollectorRegistry())
     metrics.registry.register(CaseGauges(casework))

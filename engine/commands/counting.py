@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import inf
 
 import numpy as np
@@ -20,6 +20,7 @@ from engine.detect.last_values import LastValue
 from engine.detect.output import Output
 from engine.detect.rows import I64
 from engine.runtime.embedded import Embedded
+from engine.runtime.notify.telling import Progress
 
 
 class Counted:
@@ -132,6 +133,25 @@ class Gauges(CaseGauges):
         if now.clock_ms is not None and now.log_ms is not None:
             behind["0",] = max(0, now.log_ms - now.clock_ms) / 1000
         yield gauge("watermark_delay_seconds", "Newest log time less the watermark.", ("partition",), behind)
+
+
+class DestinationGauges(Collector):
+    """How far webhooks and robots are told."""
+
+    def __init__(self, progress: Callable[[], Mapping[str, tuple[int, Progress]]]) -> None:
+        self._progress = progress
+
+    def describe(self) -> list[Metric]:
+        """Name nothing beforehand."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield what waits for each destination, and tries in a row that failed."""
+        now = self._progress()
+        waiting: Figures = {(name,): number for name, (number, _) in now.items()}
+        yield gauge("destination_lag_messages", "Messages not told yet.", ("destination",), waiting)
+        failed: Figures = {(name,): one.failed for name, (_, one) in now.items()}
+        yield gauge("destination_failures", "Tries in a row that failed.", ("destination",), failed)
 
 
 def gauge(name: str, text: str, labels: Sequence[str], values: Figures) -> Metric:

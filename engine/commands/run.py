@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -25,12 +25,15 @@ from engine.casework.errors import CaseworkFault
 from engine.casework.tokens import list_tokens
 from engine.commands.api_settings import settings_of
 from engine.commands.city_files import CityFiles, read_city, use_categories
-from engine.commands.counting import Counted, Gauges
+from engine.commands.counting import Counted, DestinationGauges, Gauges
 from engine.commands.services import services_of
+from engine.commands.upkeep import upkeep
 from engine.detect.offline import FilesRefused
 from engine.runtime.config import Config, duration_ms, load, printed, size_bytes
 from engine.runtime.embedded import Embedded, Limits
 from engine.runtime.errors import RuntimeFault
+from engine.runtime.notify.beside import Beside
+from engine.runtime.notify.posting import Poster, posters_of
 
 _log = logging.getLogger("tongguan")
 
@@ -115,17 +118,39 @@ def serve_until(ended: threading.Event, config: Config, limits: Limits) -> None:
     try:
         check_bind(config.host, len(list_tokens(engine.store)))
         metrics.registry.register(Gauges(engine))
+        roster = roster_of(config)
+        posters = posters_of(config.webhooks, roster, engine.now_ms, config.tz)
         engine.start()
-        with _listening(engine, city, config, metrics, counted):
+        with _telling(engine, posters, metrics), _listening(engine, city, config, metrics, counted, roster):
+            keeping = (engine.store, duration_ms(config.audit_age), ended)
+            threading.Thread(target=upkeep, args=keeping, name="upkeep", daemon=True).start()
             ended.wait()
     finally:
         engine.stop()
 
 
 @contextmanager
-def _listening(engine: Embedded, city: CityFiles, config: Config, metrics: Metrics, counted: Counted) -> Iterator[None]:
+def _telling(engine: Embedded, posters: Sequence[Poster], metrics: Metrics) -> Iterator[None]:
+    """Tell webhooks and robots of cases."""
+    if not posters:
+        yield
+        return
+    beside = Beside(engine.casework, posters, engine.relay.subscribe)
+    metrics.registry.register(DestinationGauges(beside.progress))
+    beside.start()
+    engine.watch(beside.thread)
+    try:
+        yield
+    finally:
+        engine.stopping()
+        beside.stop()
+
+
+@contextmanager
+def _listening(
+    engine: Embedded, city: CityFiles, config: Config, metrics: Metrics, counted: Counted, roster: RosterFile
+) -> Iterator[None]:
     settings = settings_of(config)
-    roster = roster_of(config)
     services = services_of(engine, city, metrics, counted, settings, roster)
     app = create_app(services)
     main = Listener(app, bind(config.host, config.port), before_stop=app.close)

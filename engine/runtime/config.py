@@ -11,12 +11,25 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from engine.casework.audit import LEAST_MS
 from engine.runtime.errors import ConfigFault
 
 PREFIX = "TONGGUAN_"
 FILE = "tongguan.toml"
 NOT_SETTINGS = frozenset(
-    {"CONFIG", "CRASH_AT", "POISON_AT", "REQUIRE", "EXAMPLES", "KILLS", "TOKEN", "URL", "TEST_KAFKA", "TEST_POSTGRES"}
+    {
+        "CONFIG",
+        "CRASH_AT",
+        "POISON_AT",
+        "REQUIRE",
+        "EXAMPLES",
+        "KILLS",
+        "TOKEN",
+        "URL",
+        "TEST_KAFKA",
+        "TEST_POSTGRES",
+        "API_CALLS",
+    }
 )
 """TONGGUAN_ variables that tests and clients read; they are no settings of the engine."""
 
@@ -31,9 +44,9 @@ Port = Annotated[int, msgspec.Meta(ge=0, le=65_535)]
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Every setting with its default. Paths are relative to the working folder; empty: not given.
 
-    Without city, registry, grids and zones the shipped city is used; without rules the shipped rules. `broker` is a list of
-    host:port with commas, `database` a URL of SQLAlchemy (postgresql+psycopg://…), `name` that of this worker,
-    `webhooks` a file of destinations, `duty` one of who is on duty when.
+    Without city, registry, grids and zones the shipped city is used; without rules the shipped rules. `broker` is a
+    list of host:port with commas, `database` a URL of SQLAlchemy (postgresql+psycopg://…), `name` that of this worker,
+    `webhooks` a file of who is told of cases, `duty` one of who is on duty when.
     """
 
     data: str = "data"
@@ -55,6 +68,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     allowed_hosts: list[str] = []
     allowed_origins: list[str] = []
     trusted_proxies: list[str] = []
+    audit_age: Duration = "365d"
     retention_age: Duration = "30d"
     retention_size: Size = "20GiB"
     queue_size: Size = "64MiB"
@@ -181,6 +195,11 @@ def _contradictions(values: Mapping[str, Any]) -> list[str]:
         ZoneInfo(values.get("tz", "Asia/Shanghai"))
     except (KeyError, ValueError, OSError):
         faults.append(f"tz: must be a time zone of the IANA database; got {values['tz']!r}")
+    if duration_ms(values.get("audit_age", "365d")) < LEAST_MS:
+        faults.append(
+            f"audit_age: must be at least {LEAST_MS // 86_400_000}d, since logs are kept for six months "
+            f"(网络安全法 第二十一条); got {values['audit_age']!r}"
+        )
     port, metrics = values.get("port", 8080), values.get("metrics_port", 9464)
     if port and port == metrics and values.get("host") == values.get("metrics_host"):
         faults.append(f"metrics_port: must not be the port of the API; got {metrics}")

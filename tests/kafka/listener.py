@@ -15,6 +15,7 @@ class Post:
 
     headers: dict[str, str]
     body: bytes
+    path: str = ""
 
     @property
     def said(self) -> Any:
@@ -23,9 +24,10 @@ class Post:
 
 @dataclass
 class Listening:
-    """A web server on a free port; it answers `status` (302: elsewhere) and keeps what it was posted."""
+    """A web server on a free port; it answers `status` (302: elsewhere) and `answer`, and keeps what it was posted."""
 
     status: int = 204
+    answer: bytes = b""
     posts: list[Post] = field(default_factory=list)
     elsewhere: str = ""
 
@@ -37,12 +39,13 @@ class Listening:
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
-                outer.posts.append(Post({name.lower(): value for name, value in self.headers.items()}, body))
+                outer.posts.append(Post({name.lower(): value for name, value in self.headers.items()}, body, self.path))
                 self.send_response(outer.status)
                 if outer.elsewhere:
                     self.send_header("location", outer.elsewhere)
-                self.send_header("content-length", "0")
+                self.send_header("content-length", str(len(outer.answer)))
                 self.end_headers()
+                self.wfile.write(outer.answer)
 
             def log_message(self, *_: object) -> None: ...
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.runtime.kafka.webhooks import signature
+from engine.runtime.notify.posting import signature
 from tests.kafka.city import City, now_ms
 from tests.kafka.listener import Listening
 from tests.parts.broker import Broker

@@ -8,7 +8,7 @@ import msgspec
 from fastapi import APIRouter, Query, Request, Response
 
 from engine.api.guard import actor, desk
-from engine.api.routes.cases import LEVELS, Words, known_words, split
+from engine.api.routes.cases import LEVELS, Cursor, Levels, known_words, split
 
 ENCODER = msgspec.json.Encoder()
 
@@ -21,9 +21,9 @@ def add_routes(router: APIRouter) -> None:
         request: Request,
         open: bool = True,  # noqa: A002  (the name of the parameter)
         rule: Annotated[str, Query(max_length=120)] = "",
-        level: Words = None,
+        level: Levels = None,
         grid: Annotated[str, Query(pattern=r"^[0-9]{0,15}$")] = "",
-        cursor: Annotated[str | None, Query(max_length=400)] = None,
+        cursor: Cursor = None,
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     ) -> Response:
         """Episodes of the caller's area, the latest raise first; only the open ones unless `open=false`."""

@@ -33,7 +33,7 @@ def _take(services: Services, case_id: str, caller: Actor, body: bytes) -> Attac
     folder = _folder(services)
     services.casework.may_attach(case_id, caller)
     photo, kept = cleaned(body)
-    folder.keep(photo, kept)
+    folder.keep(photo.sha256, kept)
     return services.casework.attach(case_id, photo, caller, t_ms=services.now_ms())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -13,10 +14,29 @@ from engine.api.guard import actor, desk
 from engine.api.places import parse_box
 from engine.api.problems import Problem
 from engine.casework import words
+from engine.casework.queries import CURSOR
 from engine.casework.service import CaseFilter, Report
 from engine.casework.views import CaseView
 
-Words = Annotated[str | None, Query(max_length=400, description="one or more, joined by commas")]
+MANY = "one or more, joined by commas"
+Words = Annotated[str | None, Query(max_length=400, description=MANY)]
+Cursor = Annotated[
+    str | None,
+    Query(max_length=400, description="`cursor` of the page before", json_schema_extra={"pattern": CURSOR}),
+]
+
+
+def listed(known: Iterable[str]) -> dict[str, str]:
+    """Return how a parameter is described that takes some of these words."""
+    words = "|".join(known)
+    return {"pattern": f"^(({words})(,({words}))*)?$"}
+
+
+Levels = Annotated[
+    str | None,
+    Query(max_length=400, description=MANY, json_schema_extra=listed(("blue", "yellow", "orange", "red"))),
+]
+States = Annotated[str | None, Query(max_length=400, description=MANY, json_schema_extra=listed(words.STATES))]
 Text = Annotated[str, Field(max_length=4000)]
 Short = Annotated[str, Field(min_length=1, max_length=120)]
 Url = Annotated[str, Field(max_length=2000, pattern=r"^https?://[^\s]+$")]
@@ -80,8 +100,8 @@ def known_words(name: str, given: tuple[str, ...], known: frozenset[str]) -> tup
 
 def case_filter(
     request: Request,
-    state: Words = None,
-    level: Words = None,
+    state: States = None,
+    level: Levels = None,
     category: Words = None,
     department: Words = None,
     grid: Annotated[str, Query(pattern=r"^[0-9]{0,15}$", description="a prefix of grid codes")] = "",
@@ -143,8 +163,14 @@ def case_answer(view: CaseView, status: int = 200) -> Response:
     return Response(ENCODER.encode({"case": view}), status, headers, "application/json")
 
 
-IfMatch = Annotated[str | None, Header(description='the version of the case as you saw it, as `"3"`')]
-Key = Annotated[str | None, Header(description="the same key with the same content is carried out once")]
+VERSION = {"pattern": '^"[0-9]{1,9}"$'}
+KEY = {"pattern": "^[!-~]{1,128}$"}
+IfMatch = Annotated[
+    str | None, Header(description='the version of the case as you saw it, as `"3"`', json_schema_extra=VERSION)
+]
+Key = Annotated[
+    str | None, Header(description="the same key with the same content is carried out once", json_schema_extra=KEY)
+]
 Filter = Annotated[CaseFilter, Depends(case_filter)]
 
 
@@ -155,7 +181,7 @@ def add_routes(router: APIRouter) -> None:
     def list_cases(
         request: Request,
         where: Filter,
-        cursor: Annotated[str | None, Query(max_length=400)] = None,
+        cursor: Cursor = None,
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     ) -> Response:
         """Cases of the caller, the latest opened first; `cursor` of the answer asks for the next page."""

@@ -48,7 +48,7 @@ def add_routes(router: APIRouter) -> None:
         actor_name: Annotated[str, Query(alias="actor", max_length=200)] = "",
         action: Annotated[str, Query(max_length=64, description="a beginning, as `case.` or `login`")] = "",
         subject: Text = "",
-        cursor: Annotated[str | None, Query(max_length=40)] = None,
+        cursor: Annotated[str | None, Query(max_length=40, json_schema_extra={"pattern": "^[0-9]{1,18}$"})] = None,
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     ) -> Response:
         """Who did, exported and read what, the latest first; for auditors and admins of the whole city."""

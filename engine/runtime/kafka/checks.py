@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from engine.casework.duty import RosterFile
 from engine.casework.errors import BadStore, SchemaMismatch
+from engine.casework.roster_file import RosterRefused
 from engine.casework.store import Store, check_schema
 from engine.runtime.config import FIELDS, Config
 from engine.runtime.errors import ConfigFault
 from engine.runtime.kafka.client import Connection
 from engine.runtime.kafka.topics import Topics, describe
-from engine.runtime.kafka.webhooks import read_webhooks
+from engine.runtime.notify.file import read_destinations
 
 EMBEDDED_ONLY = ("queue_size", "backlog_size", "retention_size")
 LOG_TIMES = {"commit": "LogAppendTime", "record": "CreateTime"}
@@ -38,9 +40,13 @@ def settings_faults(config: Config) -> list[str]:
         faults.append(f"name: must be at most 200 of A-Za-z0-9._-; got {config.name!r}")
     if config.webhooks:
         try:
-            read_webhooks(Path(config.webhooks))
+            read_destinations(Path(config.webhooks))
         except ConfigFault as error:
             faults += error.faults
+    try:
+        RosterFile(Path(config.duty) if config.duty else None, config.tz)
+    except RosterRefused as error:
+        faults += error.faults
     for name in EMBEDDED_ONLY:
         if getattr(config, name) != FIELDS[name].default:
             faults.append(f"{name}: bounds the journal of `serve --embedded`; a worker has none, leave it out")

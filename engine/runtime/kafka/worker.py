@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Protocol
 from uuid import uuid4
 
+from engine.casework.duty import RosterFile
 from engine.casework.errors import StoreAway
 from engine.casework.plans import StoredPlans
 from engine.casework.service import AlertRecord, Applied, Casework, Settings
@@ -45,7 +46,7 @@ from engine.runtime.kafka.telemetry import Telemetry
 from engine.runtime.kafka.ticks import Ticker
 from engine.runtime.kafka.topics import Topics
 from engine.runtime.kafka.values import KeptValues
-from engine.runtime.kafka.webhooks import Poster, read_webhooks
+from engine.runtime.notify.posting import posters_of
 
 STORE_THREADS = 8
 LOOK_S = 5.0
@@ -210,9 +211,11 @@ class Worker:
     def _compose_relay(self, casework: Casework) -> None:
         holder = f"{self.name}/{uuid4().hex[:8]}"
         lease, values_lease = (Lease(self.store, name, holder) for name in ("relay", "values"))
-        webhooks = read_webhooks(Path(self.config.webhooks)) if self.config.webhooks else []
+        roster = RosterFile(Path(self.config.duty) if self.config.duty else None, self.config.tz)
+        now_ms = (lambda: casework.clock() or self._clock()) if self._player else self._clock
+        posters = posters_of(self.config.webhooks, roster, now_ms, self.config.tz)
         cases = CasesTopic(self.senders["cases"], self.topics.cases, events.of_cases(self.config.topic_prefix))
-        self.relay = Relay(casework, [cases, *map(Poster, webhooks)], lambda: lease.held, self._threads)
+        self.relay = Relay(casework, [cases, *posters], lambda: lease.held, self._threads)
         self.relaying = UnderLease(lease, "the relay of the outbox", self.relay.run, self._threads)
         values = KeptValues(self.connection, self.topics.sensors, casework, self._threads)
         self.keeping = UnderLease(values_lease, "values for charts", values.run, self._threads)
@@ -296,7 +299,8 @@ class Worker:
         casework = self.caseworking.standing()
         refusals = [one.refusal.text for one in partitions if one.refusal is not None]
         refusals += [text for text in (casework.refusal, *self.commands.refusals.values()) if text]
-        destinations = {name: Told(self.relay.waiting(name), one.failed) for name, one in self.relay.progress.items()}
+        telling = self.relay.telling
+        destinations = {name: Told(telling.waiting(name), one.failed) for name, one in telling.progress.items()}
         return WorkerStatus(
             ready=not refusals,
             refusals=tuple(refusals),

@@ -6,17 +6,21 @@ import gzip
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from PIL import Image
 from sqlalchemy import insert, select
 from typer.testing import CliRunner
 
-from engine.casework import log_schema, schema
+from engine.casework import log_schema, people_schema, receipts, schema
 from engine.casework.backup import LEFT_OUT, TABLES, back_up, restore
 from engine.casework.errors import BackupRefused, OffsetGap
+from engine.casework.handover import hand_over
+from engine.casework.photos import PhotoFolder, cleaned
 from engine.casework.replay import differences, verify
 from engine.casework.service import Casework, SensorValue, Settings
 from engine.casework.store import Store, check_schema, upgrade
@@ -24,7 +28,7 @@ from engine.casework.tokens import create_token, list_tokens
 from engine.cli import app
 from tests.parts.postgres import Server, fresh
 
-from .conftest import MINUTE, T0, Town
+from .conftest import MINUTE, T0, Town, actor
 from .play import Play
 
 BOTH = ["sqlite", pytest.param("postgresql", marks=pytest.mark.needs("postgres"))]
@@ -51,6 +55,13 @@ def rows(store: Store) -> dict[str, list[tuple[Any, ...]]]:
             for table in TABLES
             if table is not schema.audit
         }
+
+
+def picture() -> bytes:
+    """Return a photo."""
+    out = BytesIO()
+    Image.new("RGB", (4, 4), "red").save(out, "JPEG")
+    return out.getvalue()
 
 
 def saved(store: Store, path: Path) -> Path:
@@ -84,10 +95,16 @@ def full(town: Town) -> None:
         log_schema.destination: {"name": "hook", "position": 3, "failed": 0, "next_t": None, "detail": None},
         log_schema.plan_now: {"name": "plan", "digest": "d" * 64, "set_t": T0, "actor": "李工"},
         log_schema.lease: {"name": "relay", "holder": "w1", "until_t": T0},
+        people_schema.login_failure: {"key": "k" * 64, "failed": 1, "first_t": T0, "until_t": 0},
     }
+    case = town.cases()[0].id
+    photo, _ = cleaned(picture())
+    town.casework.attach(case, photo, actor("operator"), t_ms=T0)
     with town.store.write() as db:
         for table, row in lines.items():
             db.execute(insert(table), [row])
+        receipts.keep(db, [receipts.tried("robot:leader", case, 1, "taken", T0, "200")])
+        hand_over(db, actor("operator"), "交班", T0, T0)
 
 
 def test_what_is_restored_equals_what_was_backed_up_in_every_table(town: Town, other: Store, tmp_path: Path) -> None:
@@ -204,9 +221,9 @@ def test_a_damaged_file_is_refused_by_name_and_nothing_is_restored(
 
 def test_a_backup_of_another_schema_says_which_program_restores_it(file_store: Store, tmp_path: Path) -> None:
     path = saved(file_store, tmp_path / "cases.tongguan")
-    path.write_bytes(lines_of(path, lambda lines: [lines[0].replace(b'"0002"', b'"0001"'), *lines[1:]]))
+    path.write_bytes(lines_of(path, lambda lines: [lines[0].replace(b'"0003"', b'"0001"'), *lines[1:]]))
     store = Store.open(tmp_path / "other.db")
-    with pytest.raises(BackupRefused, match=r"has schema 0001, this program 0002; restore it with tongguan 0\.0\.0"):
+    with pytest.raises(BackupRefused, match=r"has schema 0001, this program 0003; restore it with tongguan 0\.0\.0"):
         restore(store, path, now_ms=T0)
     store.close()
 
@@ -288,3 +305,33 @@ def test_the_commands_move_an_embedded_store_to_a_database(tmp_path: Path, postg
 def password_of(url: str) -> str:
     """Return the password of a URL."""
     return url.split("://")[1].split("@")[0].split(":")[1]
+
+
+def test_photos_come_along_and_a_damaged_one_is_refused(file_store: Store, tmp_path: Path) -> None:
+    town = Town(file_store)
+    town.raised()
+    here, there = PhotoFolder(tmp_path / "here"), PhotoFolder(tmp_path / "there")
+    photo, kept = cleaned(picture())
+    here.keep(photo.sha256, kept)
+    town.casework.attach(town.only().id, photo, actor("operator"), t_ms=T0)
+    path = tmp_path / "cases.tongguan"
+    back_up(file_store, path, program="0.0.0", now_ms=T0, photos=here)
+    store = Store.open(tmp_path / "other.db")
+    restore(store, path, now_ms=T0, photos=there)
+    store.close()
+    assert there.read(photo.sha256) == kept
+    path.write_bytes(lines_of(path, lambda lines: [line.replace(b'"/9j/', b'"/9k/') for line in lines]))
+    store = Store.open(tmp_path / "third.db")
+    with pytest.raises(BackupRefused, match="not what it was"):
+        restore(store, path, now_ms=T0, photos=there)
+    store.close()
+
+
+def test_a_backup_says_that_a_photo_is_lost(file_store: Store, tmp_path: Path) -> None:
+    town = Town(file_store)
+    town.raised()
+    town.casework.attach(town.only().id, cleaned(picture())[0], actor("operator"), t_ms=T0)
+    back_up(file_store, tmp_path / "x", program="0.0.0", now_ms=T0, photos=PhotoFolder(tmp_path / "none"))
+    with file_store.read() as db:
+        told = select(schema.audit.c.detail).where(schema.audit.c.action == "store.backup")
+        assert "without 1 photos" in db.execute(told).scalar_one()
