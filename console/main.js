@@ -1,337 +1,371 @@
-// The operations page: loads what there is, then follows the stream.
+// The console: loads what there is, then follows; what a person does here goes through the views.
 
-import * as api from "./api.js";
+import * as api from "./talk/api.js";
 import { $, el } from "./dom.js";
-import { drawAlerts, drawCases, drawCounts, drawStages, LEVELS } from "./lists.js";
-import { CityMap, COLOURS } from "./map.js";
-import { Story } from "./story.js";
-import { amount, isEnglish, kindWord, levelWord, measured, roleWord, say, setEnglish, stateWord, time } from "./words.js";
+import { City } from "./talk/city.js";
+import { atMost, every, soon } from "./talk/turns.js";
+import { CityMap } from "./map/city_map.js";
+import { legend, tipOf } from "./views/around_map.js";
+import { DutyRoom } from "./views/duty.js";
+import { Filters, postWord } from "./views/filters.js";
+import * as keys from "./views/keys.js";
+import { AlertList, CaseList, drawCounts } from "./views/lists.js";
+import { Overview } from "./views/overview.js";
+import { Path } from "./views/path.js";
+import { PlayerBar } from "./views/player.js";
+import { ReportForm } from "./views/report.js";
+import * as sound from "./views/sound.js";
+import { Story } from "./views/story.js";
+import { bell, drawBanner, languageButton, theme, themeButton } from "./views/tools.js";
+import { isEnglish, levelWord, moveWord, say, speak, time } from "./words/words.js";
 
-const state = { cases: new Map(), alerts: [], rules: new Map(), fresh: new Set(), stage: "", search: "", caller: null, status: null, link: "connecting" };
-let map;
-let story;
+const FRESH_MS = 3000;
+const PLAYED_MS = 600_000; // a city whose time is so far off plays a story
+const SECTIONS = { "#/overview": "overview", "#/duty": "duty" };
 
-const soon = (() => {
-  let waiting = false;
-  return () => {
-    if (waiting) return;
-    waiting = true;
-    requestAnimationFrame(() => {
-      waiting = false;
-      draw();
+class Console {
+  constructor() {
+    this.fresh = new Set();
+    this.city = new City((what, about) => this.heard(what, about));
+    this.filters = new Filters($("filters"), () => {
+      this.drawSoon();
+      this.searchSoon();
     });
-  };
-})();
-
-function draw() {
-  const cases = [...state.cases.values()];
-  drawCases(cases, { stage: state.stage, search: state.search, current: story.id, fresh: state.fresh, open: openCase });
-  drawAlerts(state.alerts, { rules: state.rules, open: openAlert });
-  drawCounts(cases, state.alerts);
-  map.setCases(cases);
-  map.setAlerts(state.alerts);
-  map.select(story.id);
-}
-
-// ---- what the person does
-
-function openCase(id) {
-  const one = state.cases.get(id);
-  state.fresh.delete(id);
-  view("cases");
-  story.open(id).then(soon);
-  if (one) map.show(one.lon, one.lat);
-  history.replaceState(null, "", `#${id}`);
-  soon();
-}
-
-function openAlert(alert) {
-  map.show(alert.lon, alert.lat);
-  if (alert.case) openCase(alert.case);
-  else view("map");
-}
-
-function view(name) {
-  document.querySelector("main").dataset.view = name === "map" ? "map" : "side";
-  if (name !== "map") {
-    for (const tab of ["cases", "alerts"]) {
-      $(tab).hidden = tab !== name;
-      $(`tab-${tab}`).setAttribute("aria-selected", String(tab === name));
-    }
-    $("filters").hidden = name !== "cases";
+    this.path = new Path((code) => this.gone(code));
+    this.story = new Story({
+      rules: this.city.rules, departments: () => this.filters.found.departments, closed: (id) => this.left(id), changed: () => this.drawSoon(),
+      show: (one) => this.showOnMap(one),
+    });
+    this.caseList = new CaseList({ open: (id) => this.open(id), current: () => this.story.id, fresh: this.fresh });
+    this.alertList = new AlertList({ open: (alert) => this.openAlert(alert), rules: this.city.rules });
+    this.overview = new Overview({ path: this.path, open: (id) => this.open(id) });
+    this.duty = new DutyRoom({ open: (id) => this.open(id) });
+    this.player = new PlayerBar(() => this.city.posts.some((post) => ["supervisor", "admin"].includes(post.role)));
+    this.drawSoon = soon(() => this.draw());
+    this.drawFigures = atMost(400, () => drawCounts([...this.city.cases.values()], [...this.city.alerts.values()]));
+    this.searchSoon = atMost(500, () => {
+      const beyond = this.filters.beyond();
+      if (beyond) this.city.search(beyond).catch(() => null);
+    });
+    this.reload = atMost(1000, () => this.story.load());
   }
-  for (const button of $("tabs").children) button.setAttribute("aria-pressed", String(button.dataset.view === name));
-}
 
-function tip(found, px, py) {
-  const box = $("tip");
-  box.hidden = !found;
-  if (!found) return;
-  const { case: one, alert, sensor } = found;
-  if (one) box.replaceChildren(el("b", {}, one.title), el("span", {}, `${stateWord(one.state)} · ${one.grid_name ?? one.grid ?? ""}`), el("span", {}, one.id));
-  else if (alert) box.replaceChildren(el("b", {}, alert.title), el("span", {}, `${levelWord(alert.level)} · ${kindWord(alert.kind)} ${measured(state.rules.get(alert.rule), alert.kind, alert.value)}`), el("span", {}, `${alert.sensor} · ${say("since", { time: time(alert.raised_t) })}`));
-  else box.replaceChildren(el("b", {}, `${kindWord(sensor.kind)} ${amount(sensor.kind, sensor.v)}`), el("span", {}, sensor.site ?? sensor.sensor), el("span", {}, `${sensor.sensor}${sensor.t ? ` · ${time(sensor.t)}` : ""}`));
-  box.style.left = `${Math.min(px + 14, $("map").clientWidth - 250)}px`;
-  box.style.top = `${Math.min(py + 14, $("map").clientHeight - 80)}px`;
-}
-
-// ---- what the engine says
-
-function keepCase(one) {
-  const before = state.cases.get(one.id);
-  if (before && before.seq > one.seq) return;
-  state.cases.set(one.id, one);
-}
-
-function told(kind, message) {
-  if (kind === "open") {
-    state.link = "live";
-    loadCases();
-  } else if (kind === "reset") loadCases();
-  else if (kind === "lost") {
-    state.link = message?.status === 401 ? "out" : "lost";
-    if (message?.status === 401) signIn();
-  } else if (kind === "case") {
-    const { event, case: one } = message;
-    const isNew = !state.cases.has(one.id);
-    keepCase(one);
-    if (isNew) {
-      state.fresh.add(one.id);
-      setTimeout(() => state.fresh.delete(one.id), 3000);
-      announce(say("new_case", { title: one.title, place: one.grid_name ?? one.grid ?? "", level: levelWord(one.level) }));
-    } else if (event.person) announce(say("moved_case", { title: one.title, move: event.title }));
-    if (story.id === one.id) story.load();
-    soon();
-  }
-  drawLink();
-}
-
-let announced = [];
-function announce(text) {
-  if (announced.length === 0) {
-    setTimeout(() => {
-      $("announce").textContent = announced.slice(-3).join("；");
-      announced = [];
-    }, 400);
-  }
-  announced.push(text);
-}
-
-async function loadCases() {
-  const [open, closed] = await Promise.all([api.cases({ open: true, limit: 1000 }), api.cases({ open: false, limit: 200 })]);
-  state.cases.clear();
-  for (const one of [...closed.cases, ...open.cases]) state.cases.set(one.id, one);
-  if (story.id) story.load();
-  soon();
-}
-
-async function loadAlerts() {
-  const page = await api.alerts({ limit: 1000 });
-  const present = (alerts) => alerts.filter((alert) => story.id && alert.case === story.id).map((alert) => `${alert.value} ${alert.heard_t}`).join();
-  if (present(page.alerts) !== present(state.alerts)) story.load();
-  state.alerts = page.alerts;
-  soon();
-}
-
-async function loadStatus() {
-  state.status = await api.status();
-  drawStatus();
-}
-
-function drawLink() {
-  $("link").className = `link ${state.link}`;
-  $("link-text").textContent = say({ live: "live", lost: "lost", connecting: "connecting", out: "sign_in" }[state.link]);
-}
-
-function drawStatus() {
-  const { status } = state;
-  if (!status) return;
-  $("clock").textContent = time(status.clock_ms ?? status.now_ms);
-  $("city").textContent = status.city;
-  const said = [];
-  if (status.faults.length) said.push(...status.faults);
-  if (status.gaps.length) said.push(...status.gaps);
-  if (!status.ready && !status.behind_s) said.push(say("not_ready", { why: status.reasons.join("；") || "…" }));
-  if (status.behind_s >= 5) said.push(say("behind", { seconds: Math.round(status.behind_s), waiting: status.waiting }));
-  if (status.overloaded) said.push(say("overloaded"));
-  const text = said.join("　");
-  const banner = $("banner");
-  if (banner.textContent !== text) banner.textContent = text;
-  banner.hidden = said.length === 0;
-  banner.className = `banner ${status.faults.length || status.overloaded ? "bad" : ""}`;
-}
-
-// ask again and again, never twice at once; a failure waits for the next turn
-function every(ms, ask) {
-  let busy = false;
-  const turn = async () => {
-    if (busy || document.hidden) return;
-    busy = true;
+  async start() {
+    this.listen();
+    this.say();
     try {
-      await ask();
+      await this.city.enter();
     } catch (problem) {
-      if (problem.status === 401) signIn();
-    } finally {
-      busy = false;
+      if (problem.status === 401) this.signIn();
+      else setTimeout(() => location.reload(), 3000);
+      return;
     }
-  };
-  setInterval(turn, ms);
-}
-
-// ---- signing in, language, reports
-
-function signIn(fault = "") {
-  const dialog = $("sign-in");
-  $("sign-in-fault").textContent = fault;
-  if (!dialog.open) dialog.showModal();
-}
-
-$("sign-in").addEventListener("close", async () => {
-  api.useToken($("token").value.trim() || null);
-  $("token").value = "";
-  try {
-    await api.me();
-    location.reload();
-  } catch {
-    api.useToken(null);
-    signIn(say("bad_token"));
+    this.filters.posts(this.city.posts);
+    $("report").hidden = !this.city.posts.some((post) => post.role === "operator");
+    this.makeMap();
+    this.path.show($("path"));
+    this.say();
+    this.city.follow();
+    this.route();
+    this.askPlayer();
+    every(5000, async () => {
+      if (this.story.id && this.city.cases.get(this.story.id)?.open) await this.story.load();
+      if (this.overview.shown) await this.overview.load();
+    });
+    await Promise.all([this.loadAreas(), this.city.loadAlerts(), this.city.loadSensors()]);
+    if (!this.story.id) this.map.beginAt([...this.city.sensors.values()].map((one) => one.geometry.coordinates));
   }
-});
 
-function speak() {
-  document.documentElement.lang = isEnglish() ? "en" : "zh-CN";
-  for (const element of document.querySelectorAll("[data-word]")) element.textContent = say(element.dataset.word);
-  for (const element of document.querySelectorAll("[data-hint]")) element.placeholder = say(element.dataset.hint);
-  $("language").textContent = isEnglish() ? "中文" : "EN";
-  $("language").lang = isEnglish() ? "zh-CN" : "en";
-  $("language").setAttribute("aria-label", isEnglish() ? "切换为中文" : "Switch to English");
-  $("legend").replaceChildren(
-    ...LEVELS.map((level) => el("li", {}, el("i", { class: `square c-${level}` }), levelWord(level))),
-    ...["water.level", "gas.methane", "rain.minute", "fire.smoke", "waste.fill"].map((kind) => el("li", {}, el("i", { class: `k-${kind.split(".")[0]}` }), kindWord(kind))));
-  if (state.caller) $("me").textContent = `${roleWord(state.caller.role)} · ${state.caller.name}${state.caller.area ? ` · ${state.caller.area}` : ""}`;
-  drawStages(state.stage);
-  drawLink();
-  drawStatus();
-}
-
-let reportedAt = null;
-
-async function openReport() {
-  view("map");
-  $("ask").hidden = false;
-  reportedAt = await map.ask();
-  $("ask").hidden = true;
-  if (!reportedAt) return;
-  const [lon, lat] = reportedAt;
-  $("report-place").textContent = say("place_is", { lon: lon.toFixed(5), lat: lat.toFixed(5) });
-  if (!$("report-category").children.length) {
-    const { categories } = await api.categories();
-    $("report-category").replaceChildren(...categories.map(({ code, title }) => el("option", { value: code }, `${title}（${code}）`)));
+  makeMap() {
+    this.map = new CityMap($("map"), {
+      theme: theme(), bounds: this.city.status.bounds,
+      picked: (found) => this.picked(found), hovered: (found, x, y) => this.tip(found, x, y),
+    });
+    this.report = new ReportForm({ map: this.map, view: (name) => this.view(name), done: (one) => {
+      this.city.keep(one);
+      this.open(one.id);
+      this.announce(say("reported_ok", { id: one.id }));
+    } });
   }
-  $("report-fault").textContent = "";
-  $("report-dialog").showModal();
-}
 
-async function sendReport(event) {
-  event.preventDefault();
-  const [lon, lat] = reportedAt;
-  const body = { category: $("report-category").value, text: $("report-text").value.trim(), lon: Number(lon.toFixed(7)), lat: Number(lat.toFixed(7)) };
-  if ($("report-name").value.trim()) body.contact_name = $("report-name").value.trim();
-  if ($("report-phone").value.trim()) body.contact_phone = $("report-phone").value.trim();
-  try {
-    const { case: one } = await api.report(api.newKey(), body);
-    for (const id of ["report-text", "report-name", "report-phone"]) $(id).value = "";
-    $("report-dialog").close();
-    keepCase(one);
-    openCase(one.id);
-    announce(say("reported_ok", { id: one.id }));
-  } catch (problem) {
-    $("report-fault").textContent = problem.message;
+  async loadAreas() {
+    for (const level of ["county", "street", "community"]) {
+      const { features } = await api.areas(level);
+      this.path.learn(features);
+      if (level === "county") this.map.put(level, { type: "FeatureCollection", features });
+      else this.map.setNames(level, features);
+    }
+    this.map.put("zones", "/api/v1/zones.geojson");
+    this.map.put("grid", "/api/v1/grids.geojson?level=grid");
   }
-}
 
-function listen() {
-  $("zoom-in").addEventListener("click", () => map.zoom(1.5));
-  $("zoom-out").addEventListener("click", () => map.zoom(1 / 1.5));
-  $("fit").addEventListener("click", () => map.fit());
-  $("tab-cases").addEventListener("click", () => view("cases"));
-  $("tab-alerts").addEventListener("click", () => view("alerts"));
-  $("tabs").addEventListener("click", (event) => event.target.dataset.view && view(event.target.dataset.view));
-  $("search").addEventListener("input", (event) => {
-    state.search = event.target.value;
-    soon();
-  });
-  $("stage").addEventListener("change", (event) => {
-    state.stage = event.target.value;
-    soon();
-  });
-  $("language").addEventListener("click", () => {
-    setEnglish(!isEnglish());
+  // the demo says how it plays; an engine on the machine's own clock has no player, and is not asked
+  async askPlayer() {
+    if (Math.abs(this.city.status.now_ms - Date.now()) < PLAYED_MS) return;
+    try {
+      await this.player.load();
+      every(2000, () => this.player.load());
+    } catch { /* none here */ }
+  }
+
+  // ---- what is heard
+
+  heard(what, about) {
+    if (what === "out") this.signIn();
+    else if (what === "status") this.drawStatus();
+    else if (what === "link") this.drawLink();
+    else if (what === "sensors") this.map?.setSensors(this.city.sensors, about);
+    else if (what === "red") this.rang(about);
+    else if (what === "opened") this.opened(about);
+    else if (what === "moved") this.moved(about);
+    else this.drawSoon();
+    if (what === "alerts" && this.story.id && (!about || about.some((alert) => alert.case === this.story.id))) this.reload();
+  }
+
+  rang(alert) {
+    sound.ring();
+    document.body.dataset.rang = Number(document.body.dataset.rang ?? 0) + 1;
+    this.announce(say("red_alert", { title: alert.title, place: this.path.name(alert.grid?.slice(0, 12) ?? "") }));
+  }
+
+  opened({ case: one }) {
+    this.fresh.add(one.id);
+    setTimeout(() => {
+      this.fresh.delete(one.id);
+      this.drawSoon();
+    }, FRESH_MS);
+    this.announce(say("new_case", { title: one.title, place: one.grid_name ?? one.grid ?? "", level: levelWord(one.level) }));
+  }
+
+  moved({ event, case: one }) {
+    if (event.person) this.announce(say("moved_case", { title: one.title, move: isEnglish() ? moveWord(event.move) : event.title }));
+    if (this.story.id === one.id) this.reload();
+  }
+
+  announce(text) {
+    this.announced ??= [];
+    if (this.announced.length === 0) {
+      setTimeout(() => {
+        $("announce").textContent = this.announced.slice(-3).join("；");
+        this.announced = [];
+      }, 400);
+    }
+    this.announced.push(text);
+  }
+
+  // ---- what is drawn
+
+  draw() {
+    const cases = [...this.city.cases.values()];
+    const alerts = [...this.city.alerts.values()];
+    this.filters.learn(cases);
+    this.caseList.draw(cases, this.filters);
+    this.alertList.draw(alerts, this.filters.area);
+    this.drawFigures();
+    if (!this.map) return;
+    this.map.setCases(cases.filter((one) => !this.filters.area || one.grid?.startsWith(this.filters.area)), this.story.id);
+    this.map.setAlerts(alerts);
+  }
+
+  drawLink() {
+    $("link").className = `link ${this.city.link}`;
+    $("link-text").textContent = say(this.city.link);
+  }
+
+  drawStatus() {
+    const { status, stale, heardAt } = this.city;
+    if (status) {
+      $("clock").textContent = time(status.clock_ms ?? status.now_ms);
+      $("city").textContent = status.city;
+    }
+    drawBanner($("banner"), status, { stale, heardAt, clock: time });
+  }
+
+  say() {
     speak();
-    story.draw();
-    soon();
-  });
-  $("report").addEventListener("click", openReport);
-  $("report-cancel").addEventListener("click", () => $("report-dialog").close());
-  $("report-dialog").querySelector("form").addEventListener("submit", sendReport);
-  document.addEventListener("keydown", (event) => {
-    if (event.key === "Escape" && map.asking) map.answer(null);
-    else if (event.key === "Escape" && story.id && !document.querySelector("dialog[open]")) story.close();
-  });
-}
-
-async function start() {
-  map = new CityMap($("map"), {
-    picked: (found) => (found?.case ? openCase(found.case.id) : found?.alert && openAlert(found.alert)),
-    hovered: tip,
-  });
-  story = new Story({
-    rules: state.rules,
-    closed: () => {
-      history.replaceState(null, "", location.pathname);
-      soon();
-    },
-    changed: soon,
-    show: (one) => {
-      map.show(one.lon, one.lat);
-      if (matchMedia("(max-width: 820px)").matches) view("map");
-    },
-  });
-  speak();
-  listen();
-  try {
-    state.caller = await api.me();
-  } catch {
-    signIn();
-    return;
+    $("me").textContent = this.city.posts.map(postWord).join("，");
+    $("me").title = say("posts");
+    this.drawSound();
+    $("legend").replaceChildren(...legend(this.map));
+    this.filters.draw();
+    this.path.draw();
+    this.drawLink();
+    this.drawStatus();
+    this.story.draw();
+    this.overview.draw();
+    this.duty.draw();
+    this.player.draw();
+    this.caseList.rows.forget();
+    this.alertList.rows.forget();
+    this.drawSoon();
   }
-  $("report").hidden = state.caller.role !== "operator";
-  speak();
-  await loadStatus();
-  map.locate(state.status.bounds);
-  for (const rule of (await api.rules()).rules) state.rules.set(rule.id, rule);
-  new api.Stream(told);
-  const named = location.hash.slice(1);
-  if (/^WO-/.test(named)) story.open(named).then(soon);
-  await loadAlerts();
-  const areas = async (...levels) => {
-    for (const level of levels) map.addAreas(level, (await api.grids(level)).features);
-  };
-  await areas("county", "street");
-  const sensors = await api.sensors();
-  map.setSensors(sensors);
-  if (!story.id) map.beginAt(sensors);
-  every(1000, loadStatus);
-  every(2000, loadAlerts);
-  every(3000, async () => {
-    for (const kind of ["rain.minute", "water.level"]) map.setSensors(await api.sensors(kind));
-  });
-  every(5000, async () => {
-    if (story.id && state.cases.get(story.id)?.open) await story.load();
-  });
-  every(30000, async () => map.setSensors(await api.sensors()));
-  await areas("community", "grid");
+
+  drawSound() {
+    const muted = sound.isMuted();
+    $("sound").replaceChildren(bell(muted));
+    $("sound").setAttribute("aria-pressed", String(muted));
+    $("sound").title = say(muted ? "sound_off" : "sound_on");
+  }
+
+  tip(found, x, y) {
+    const box = $("tip");
+    const lines = found ? tipOf(found, this.city) : null;
+    box.hidden = !lines;
+    if (!lines) return;
+    box.replaceChildren(...lines);
+    box.style.left = `${Math.min(x + 14, $("map").clientWidth - 250)}px`;
+    box.style.top = `${Math.min(y + 14, $("map").clientHeight - 80)}px`;
+  }
+
+  // ---- what the person does
+
+  picked(found) {
+    if (found.case) this.open(found.case);
+    else if (found.alert) this.openAlert(this.city.alerts.get(found.alert));
+  }
+
+  open(id) {
+    this.fresh.delete(id);
+    this.section("live");
+    this.view("cases");
+    this.story.open(id).then(this.drawSoon);
+    const one = this.city.cases.get(id);
+    if (one) this.map?.show(one.lon, one.lat);
+    history.replaceState(null, "", `#${id}`);
+    this.drawSoon();
+  }
+
+  openAlert(alert) {
+    if (!alert) return;
+    this.map?.show(alert.lon, alert.lat);
+    if (alert.case) this.open(alert.case);
+    else this.view("map");
+  }
+
+  left(id) {
+    history.replaceState(null, "", "/#/");
+    this.drawSoon();
+    requestAnimationFrame(() => this.caseList.rows.focus(id));
+  }
+
+  showOnMap(one) {
+    this.map?.show(one.lon, one.lat);
+    if (matchMedia("(max-width: 820px)").matches) this.view("map");
+  }
+
+  gone(code) {
+    this.filters.area = code;
+    if (this.path.box) this.map?.fit(this.path.box);
+    else if (!code) this.map?.fit();
+    if (this.overview.shown) this.overview.load();
+    this.drawSoon();
+  }
+
+  // map, cases or alerts: beside each other on a wide screen, one at a time on a narrow one
+  view(name) {
+    $("live").dataset.view = name === "map" ? "map" : "side";
+    if (name !== "map") {
+      for (const tab of ["cases", "alerts"]) {
+        $(`${tab}-panel`).hidden = tab !== name;
+        $(`tab-${tab}`).setAttribute("aria-selected", String(tab === name));
+      }
+    }
+    for (const button of $("tabs").children) button.setAttribute("aria-pressed", String(button.dataset.view === name));
+    this.drawSoon();
+  }
+
+  section(name) {
+    for (const id of ["live", "overview", "duty"]) $(id).hidden = id !== name;
+    $("tabs").hidden = name !== "live";
+    for (const link of $("sections").children) link.setAttribute("aria-current", link.dataset.section === name ? "page" : "false");
+    if (name === "overview") this.overview.load().catch(() => null);
+    if (name === "duty") this.duty.load();
+  }
+
+  route() {
+    const hash = decodeURIComponent(location.hash);
+    if (/^#WO-/.test(hash)) this.open(hash.slice(1));
+    else this.section(SECTIONS[hash] ?? "live");
+  }
+
+  signIn() {
+    location.replace(`/console/login.html${location.hash}`);
+  }
+
+  // j, k: through the list that is shown
+  step(by) {
+    const list = $("alerts-panel").hidden ? this.caseList : this.alertList;
+    list.rows.step(by, this.story.id);
+  }
+
+  escape() {
+    if (this.map?.asking) this.map.answer(null);
+    else if (this.story.id) this.story.close();
+  }
+
+  listen() {
+    sound.prepare();
+    const on = (id, name, act) => $(id).addEventListener(name, act);
+    on("zoom-in", "click", () => this.map?.zoom(0.8));
+    on("zoom-out", "click", () => this.map?.zoom(-0.8));
+    on("fit", "click", () => this.path.go(""));
+    on("tab-cases", "click", () => this.view("cases"));
+    on("tab-alerts", "click", () => this.view("alerts"));
+    on("tabs", "click", (event) => event.target.dataset.view && this.view(event.target.dataset.view));
+    on("skip", "click", (event) => {
+      event.preventDefault();
+      this.view("cases");
+      $("cases").focus();
+    });
+    on("report", "click", () => this.report.begin());
+    on("sound", "click", () => {
+      sound.mute(!sound.isMuted());
+      this.drawSound();
+    });
+    languageButton($("language"), () => this.say());
+    themeButton($("theme"), () => this.map?.dye(theme()));
+    addEventListener("hashchange", () => this.route());
+    this.listenToPosts();
+    const search = () => {
+      this.view("cases");
+      $("search").focus();
+    };
+    keys.listen([
+      ["j", "k_next", () => this.step(1)], ["k", "k_before", () => this.step(-1)], ["/", "k_search", search],
+      ["1", "k_alerts", () => this.view("alerts")], ["2", "k_cases", () => this.view("cases")],
+      ["l", "k_live", () => { location.hash = "#/"; }], ["o", "k_overview", () => { location.hash = "#/overview"; }], ["t", "k_duty", () => { location.hash = "#/duty"; }],
+      ["m", "mute", () => $("sound").click()], ["n", "theme", () => $("theme").click()], ["?", "k_help", () => $("help").click()],
+    ], { escape: () => this.escape(), press: (key) => this.story.press(key) });
+  }
+
+  listenToPosts() {
+    const dialog = $("posts-dialog");
+    $("me").addEventListener("click", () => {
+      $("posts-list").replaceChildren(...this.city.posts.map((post) => el("li", {}, postWord(post))));
+      $("post-fault").textContent = "";
+      dialog.showModal();
+    });
+    $("posts-close").addEventListener("click", () => dialog.close());
+    $("leave").addEventListener("click", async () => {
+      await api.leave();
+      this.signIn();
+    });
+    dialog.querySelector("form").addEventListener("submit", async (event) => {
+      event.preventDefault();
+      try {
+        this.city.posts.push(await api.addToken($("post-token").value.trim()));
+        this.filters.posts(this.city.posts);
+        $("report").hidden = !this.city.posts.some((post) => post.role === "operator");
+        this.say();
+        this.story.load();
+        dialog.close();
+      } catch (problem) {
+        $("post-fault").textContent = problem.status === 401 ? say("bad_token") : problem.message;
+      } finally {
+        $("post-token").value = "";
+      }
+    });
+  }
 }
 
-document.documentElement.style.setProperty("--red", COLOURS.red);
-start();
+new Console().start();

@@ -6,7 +6,7 @@ Two streets of two unit grids each, five sensors, and two rules: one dispatches 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -80,14 +80,14 @@ def registry() -> Registry:
     )
 
 
-def city(folder: Path) -> CityFiles:
+def city(folder: Path, rule: str = DRAIN_RULE, more: Sequence[Row] = ()) -> CityFiles:
     """The town's plan; its own rule file is written into the folder."""
     own = folder / "flood" / "drain_watch.yaml"
     own.parent.mkdir(parents=True)
-    own.write_text(DRAIN_RULE, encoding="utf-8")
+    own.write_text(rule, encoding="utf-8")
     loaded = load_rules([LIBRARY / "gas" / "methane_leak.yaml", own])
     assert not loaded.faults, loaded.faults
-    plan = Plan(loaded.rules, registry=registry(), grids=grids())
+    plan = Plan(loaded.rules, registry=Registry([*registry().rows, *more]), grids=grids())
     divisions = {"330683": "小城", EAST: "东街道", WEST: "西街道", f"{EAST}001": "东社区", f"{WEST}001": "西社区"}
     return CityFiles(plan, grids(), "小城", divisions, ())
 
@@ -162,9 +162,16 @@ def now_ms() -> int:
 
 
 @contextmanager
-def open_town(folder: Path, settings: Settings | None = None, limits: Limits | None = None) -> Iterator[Town]:
-    """Run a town on a folder and a free port."""
-    files = city(folder / "rules")
+def open_town(
+    folder: Path,
+    settings: Settings | None = None,
+    limits: Limits | None = None,
+    *,
+    rule: str = DRAIN_RULE,
+    more: Sequence[Row] = (),
+) -> Iterator[Town]:
+    """Run a town on a folder and a free port, with one of its rules as given and more sensors."""
+    files = city(folder / "rules", rule, more)
     metrics = Metrics(CollectorRegistry())
     counted = Counted(metrics)
     engine = Embedded(folder / "data", files.plan, [counted], limits=limits or Limits())

@@ -1,32 +1,23 @@
 // One case's story: how it stands, what can be done now, and what happened.
 
-import * as api from "./api.js";
+import * as api from "../talk/api.js";
+import { $, el } from "../dom.js";
+import { ruleName, sentence } from "../words/sentences.js";
+import { dayTime, isEnglish, kindWord, levelWord, measured, moveWord, say, stateWord, time } from "../words/words.js";
 import { chart } from "./chart.js";
-import { $, el } from "./dom.js";
-import { ruleName, sentence } from "./sentences.js";
-import { dayTime, isEnglish, kindWord, levelWord, measured, moveWord, say, stateWord, time } from "./words.js";
+import { levelBadge } from "./lists.js";
+import { bodyOf, MOVE_KEYS, movesForm, needsReason, shownMoves } from "./moves.js";
+import { photoButton, photoList, send } from "./photos.js";
 
-const REASONED = new Set(["reject", "return", "extend", "void", "reopen", "verify_fail"]);
-const MAIN = new Set(["accept", "file", "dispatch", "start", "finish", "verify_pass", "close", "resume", "reopen", "unmerge"]);
 const FLAGS = new Set(["overdue", "supervised", "sensor_silent", "recovered", "drill"]);
 
-// the present level filled; one that is over, as a ring of the highest it was
-export function levelBadge(level, peak = null) {
-  const shown = level ?? peak;
-  const word = levelWord(shown);
-  const kind = shown ? `c-${shown} ${level ? "" : "past"}` : "none";
-  return el("span", { class: `level ${kind}`, title: level || !peak ? word : say("was", { level: word }) }, shown ? (isEnglish() ? word[0] : word) : "—");
-}
-
 export class Story {
-  constructor({ rules, closed, changed, show }) {
+  constructor({ rules, departments, closed, changed, show }) {
     this.root = $("story");
-    this.rules = rules;
-    this.closed = closed;
-    this.changed = changed;
-    this.show = show;
+    Object.assign(this, { rules, departments, closed, changed, show });
     this.id = null;
     this.said = null;
+    this.draft = {};
   }
 
   async open(id) {
@@ -34,25 +25,30 @@ export class Story {
       this.said = null;
       this.draft = {};
       this.detail = null;
+      this.root.replaceChildren(el("p", { class: "empty" }, say("loading")));
     }
     this.id = id;
     this.root.hidden = false;
     await this.load();
+    if (this.id === id && !this.root.contains(document.activeElement)) this.root.querySelector("h2")?.focus({ preventScroll: true });
   }
 
   close() {
+    const { id } = this;
     this.id = null;
     this.root.hidden = true;
-    this.closed();
+    this.closed(id);
   }
 
   async load() {
     const { id } = this;
+    if (!id) return;
     try {
-      const [detail, { series }] = await Promise.all([api.oneCase(id), api.values(id)]);
+      const [detail, { series }, photos] = await Promise.all([api.oneCase(id), api.values(id), api.attachments(id).catch(() => null)]);
       if (this.id !== id) return;
-      this.detail = detail;
-      this.series = series;
+      const stamp = JSON.stringify([detail.case.seq, detail.case.moves, detail.alerts, series.map((one) => one.points.at(-1)), photos]);
+      if (stamp === this.stamp && this.detail) return;
+      Object.assign(this, { detail, series, photos: photos?.attachments ?? null, stamp });
       this.draw();
     } catch (problem) {
       if (this.id === id && !this.detail) this.root.replaceChildren(el("p", { class: "empty" }, problem.message));
@@ -67,32 +63,34 @@ export class Story {
     this.root.replaceChildren(
       el("header", {},
         levelBadge(one.level, one.peak),
-        el("h2", {}, one.title),
-        el("button", { type: "button", class: "leave", "aria-label": say("close_story"), onclick: () => this.close() }, "✕"),
+        el("h2", { tabindex: -1 }, one.drill && el("em", { class: "drill" }, say("drill")), one.title),
+        el("a", { href: `/console/casefile.html#${one.id}`, target: "_blank", rel: "noopener" }, say("print_file")),
+        el("button", { type: "button", class: "plain leave", "aria-label": say("close_story"), onclick: () => this.close() }, "✕"),
         el("span", { class: "id" }, one.id)),
-      el("div", { class: "body" },
-        this.flags(one), this.present(), chart(this.series, events, this.rules.get(one.rule)), this.doing(one), this.facts(one), this.orders(one), this.reports(),
+      el("div", { class: "body", tabindex: 0, role: "group", "aria-label": one.title },
+        this.flags(one), this.present(), chart(this.series, events, this.rules.get(one.rule)), this.doing(one), this.facts(one), this.runbook(one), this.orders(one), this.pictures(one), this.reports(),
         el("h3", {}, say("story")),
         el("ol", { class: "line", id: "line" }, [...events].reverse().map((event) => this.row(event)))));
     this.restore(kept);
   }
 
-  // typing and scrolling survive a redraw
+  // typing, scrolling and what is unfolded survive a redraw
   keep() {
     const focus = this.root.contains(document.activeElement) ? document.activeElement.id : null;
     const body = this.root.querySelector(".body");
     for (const field of this.root.querySelectorAll("[data-draft]")) this.draft[field.dataset.draft] = field.type === "checkbox" ? field.checked : field.value;
-    return { focus, top: body?.scrollTop ?? 0 };
+    return { focus, top: body?.scrollTop ?? 0, more: $("do-more")?.open ?? false };
   }
 
-  restore({ focus, top }) {
+  restore({ focus, top, more }) {
     for (const field of this.root.querySelectorAll("[data-draft]")) {
       const value = this.draft[field.dataset.draft];
       if (field.type === "checkbox") field.checked = value === true;
       else if (value) field.value = value;
     }
+    if (more && $("do-more")) $("do-more").open = true;
     this.root.querySelector(".body").scrollTop = top;
-    if (focus) $(focus)?.focus();
+    if (focus) $(focus)?.focus({ preventScroll: true });
   }
 
   flags(one) {
@@ -119,6 +117,7 @@ export class Story {
       [say("department"), one.department_title ?? one.department],
       [say("grid"), one.grid && `${one.grid_name ?? ""} ${one.grid}`.trim()],
       [say("officer"), one.officer],
+      [say("place"), one.lon !== null && `${one.lon.toFixed(5)}, ${one.lat.toFixed(5)}`],
       [say("rule"), one.rule && ruleName(one.rule, this.rules)],
       [say("category"), `${one.category_title}（${one.category}）`],
       [say("opened"), dayTime(one.opened_t)],
@@ -126,7 +125,12 @@ export class Story {
       [say("what_happened"), one.text],
     ];
     return el("div", {}, el("dl", { class: "facts" }, rows.filter(([, value]) => value).flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)])),
-      one.lon !== null && el("button", { type: "button", class: "plain", onclick: () => this.show(one) }, say("centre")));
+      one.lon !== null && el("button", { type: "button", class: "plain", id: "centre", onclick: () => this.show(one) }, say("centre")));
+  }
+
+  runbook(one) {
+    const text = this.rules.get(one.rule)?.runbook;
+    return text ? el("div", {}, el("h3", {}, say("runbook")), el("p", { class: "runbook" }, text)) : null;
   }
 
   orders(one) {
@@ -136,67 +140,63 @@ export class Story {
         el("td", {}, order.department_title), el("td", {}, order.officer ?? ""), el("td", {}, isEnglish() ? order.state : order.state_title)))));
   }
 
+  pictures(one) {
+    if (this.photos === null || (!this.photos.length && !one.moves.includes("attach"))) return null;
+    return el("div", {}, el("h3", {}, say("photos")), photoList(this.photos), one.moves.includes("attach") && photoButton("add_photo", (file) => this.photograph(file)));
+  }
+
+  async photograph(file) {
+    try {
+      await send(this.id, file, this.detail.by.get("attach"));
+      this.tell(true, say("photo_sent"));
+    } catch (problem) {
+      this.tell(false, say("photo_failed", { why: problem.message }));
+    }
+    await this.load();
+  }
+
   reports() {
     if (!this.detail.reports.length) return null;
     return el("div", {}, el("h3", {}, say("reports")), this.detail.reports.map((report) =>
       el("p", {}, `${dayTime(report.t)} ${report.text} ${report.contact_name ?? ""} ${report.contact_phone ?? ""}`)));
   }
 
-  departments() {
+  named() {
     const { case: one } = this.detail;
-    return new Map([[one.department, one.department_title], ...one.work_orders.map((order) => [order.department, order.department_title])]);
+    return new Map([...this.departments(), [one.department, one.department_title], ...one.work_orders.map((order) => [order.department, order.department_title])]);
   }
 
   row(event) {
-    const { title, text, level } = sentence(event, this.rules, this.departments());
+    const { title, text, level } = sentence(event, this.rules, this.named());
     return el("li", { class: `${level ? `c-${level}` : ""} ${event.person ? "person" : ""}`.trim() },
       el("time", { datetime: new Date(event.t).toISOString() }, dayTime(event.t)), el("b", {}, title),
       el("p", {}, text), event.note && el("p", {}, el("q", {}, event.note)));
   }
 
   doing(one) {
-    const moves = one.moves.flatMap((move) => (move === "verify" ? ["verify_pass", "verify_fail"] : [move])).filter((move) => move !== "attach");
-    if (!moves.length) return el("p", { class: "empty" }, say("no_moves"));
-    const button = (move) =>
-      el("button", { type: "button", class: MAIN.has(move) ? "main" : "plain", id: `move-${move}`, "data-move": move, disabled: this.busy, onclick: () => this.make(move) }, moveWord(move));
-    const field = (name, attributes) => el("label", {}, say(name), el("input", { id: `do-${name}`, "data-draft": name, autocomplete: "off", ...attributes }));
-    const asking = [["extend", "due", { type: "datetime-local" }], ["merge", "into", { placeholder: "WO-…" }]].filter(([move]) => moves.includes(move));
-    const plain = moves.filter((move) => !asking.some(([asks]) => asks === move));
-    return el("form", { class: "do", onsubmit: (event) => event.preventDefault() },
-      el("h3", {}, say("moves")),
-      el("label", { class: "unseen", for: "do-note" }, say("note")),
-      el("textarea", { id: "do-note", "data-draft": "note", rows: 2, maxlength: 2000, placeholder: say("note_hint") }),
-      moves.includes("dispatch") && el("div", { class: "more" }, field("departments", { placeholder: one.department ?? "" })),
-      one.moves.includes("verify") && one.close === "sensor" && el("label", { class: "check" }, el("input", { type: "checkbox", id: "do-override", "data-draft": "override" }), say("override")),
-      el("div", { class: "buttons" }, plain.map(button)),
-      asking.length > 0 && el("details", { open: this.draft.due || this.draft.into || null, id: "do-more" }, el("summary", {}, say("more_moves")),
-        asking.map(([move, name, attributes]) => el("div", { class: "more" }, field(name, attributes), button(move)))),
-      el("p", { class: `answer ${this.said?.good ? "good" : "bad"}`, role: "status" }, this.said?.text ?? ""));
+    const form = movesForm(one, { busy: this.busy, draft: this.draft, departments: this.departments(), make: (move) => this.make(move), said: this.said });
+    return form ?? el("p", { class: "empty" }, say("no_moves"));
   }
 
-  body(name) {
-    this.keep();
-    const { note, departments, due, into, override } = this.draft;
-    const [move, result] = name.startsWith("verify_") ? ["verify", name.slice(7)] : [name, undefined];
-    const text = note?.trim() || undefined;
-    const body = { move, result };
-    if (REASONED.has(name) || (override && move === "verify")) body.reason = text;
-    else body.note = text;
-    if (move === "verify" && result === "pass" && override) body.override = true;
-    if (move === "dispatch" && departments?.trim()) body.departments = departments.trim().split(/[\s,，、]+/);
-    if (move === "extend" && due) body.due = new Date(`${due}:00+08:00`).getTime();
-    if (move === "merge" && into?.trim()) body.into = into.trim();
-    return body;
+  // the move of a key, if this user may make it now
+  press(key) {
+    if (!this.detail || this.busy) return false;
+    const move = shownMoves(this.detail.case).find((one) => MOVE_KEYS[one] === key);
+    if (!move) return false;
+    if (needsReason(move) && !$("do-note").value.trim()) $("do-note").focus();
+    this.make(move);
+    return true;
   }
 
   async make(name) {
-    const { case: one } = this.detail;
-    const body = this.body(name);
-    if (REASONED.has(name) && !body.reason) return this.tell(false, say("needs_reason"));
+    const { case: one, by } = this.detail;
+    this.keep();
+    const body = bodyOf(name, this.draft);
+    if (needsReason(name) && !body.reason) return this.tell(false, say("needs_reason"));
     this.busy = true;
     this.draw();
     try {
-      await api.move(one.id, one.version, api.newKey(), body);
+      await api.move(one.id, one.version, api.newKey(), body, by.get(body.move));
       this.draft = {};
       for (const field of this.root.querySelectorAll("[data-draft]")) field.value = "";
       this.said = { good: true, text: say("done", { move: moveWord(name) }) };
