@@ -19,7 +19,6 @@ from geo.lines import lines_of, points_of
 from geo.load import polygons_of
 from geo.roads import RoadGraph
 from geo.zones import ZoneSet, set_name
-from rules.kinds import load_kinds
 
 CRS_HELP = f"Coordinate system: {', '.join(NAMES)}, or a projection such as EPSG:4549."
 Sort = Literal["grids", "zones", "roads", "sensors"]
@@ -103,6 +102,8 @@ def _taken(opened: Opened, sort: Sort, number: bool, name: str) -> _Taken:
         told = f"{len(found.edges)} stretches of road, {int(found.muck.sum())} of them corridors,"
         return _Taken(found, found.geojson() + b"\n", told, roads.left_out)
     if sort == "sensors":
+        from rules.kinds import load_kinds  # only here: it takes a while to import
+
         kinds = {alias: kind.name for kind in load_kinds() for alias in (kind.name, kind.title)}
         departments = {title: code for code, title in load_city().departments.items()}
         rows = imports.sensors(points_of(opened), opened.report.file, kinds, departments)
