@@ -15,13 +15,13 @@ import numpy as np
 
 from simulators.part import Eyes, Floats, Glance, Thing
 
-HALF_M = {"video.flame": 180.0, "video.smoke": 220.0}
+HALF_M = {"video.flame": 180.0, "video.smoke": 220.0, "video.ponding": 120.0}
 USUAL_HALF_M = 60.0
 REACH = 3.0
 """A thing is out of view beyond this many times the distance at which it fills half as much."""
 DARK = {"video.flame": 1.1, "video.smoke": 0.35}
 USUAL_DARK = 0.55
-RAIN_MM_H = 70.0
+RAIN_MM_H = 250.0
 SURE, SLOPE, FRAME, CAMERA, OFTEN = 2.4, 1.5, 0.55, 0.4, 1.5
 FALSE_MEAN, FALSE_FROM, MOST = 0.13, 0.06, 0.99
 DAY_MS, HOUR_MS = 86_400_000, 3_600_000

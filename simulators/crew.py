@@ -17,7 +17,18 @@ from simulators.streams import stream
 MINUTE_MS = 60_000
 HASTY_ABOVE = {"water": 30.0, "gas": 20.0}
 """Where a crew's first look tempts it to call a job done: peaks above this, in cm and %LEL."""
-GONE_BELOW = {"water": 4.0, "gas": 3.0}
+GONE_BELOW = {
+    "water": 4.0, "gas": 3.0, "fire": 1.0, "electric": 40.0,
+    "waste": 45.0, "street": 0.05, "pump": 1.0, "pressure": 3.0,
+}  # fmt: skip
+"""Where a danger is no longer one: cm, %LEL, smoke in % a metre, mA, % full, size, cm above the start level, kPa."""
+ABOUT = {
+    "0401": ("gas",), "0402": ("fire",), "0403": ("water",), "0404": ("water",), "0405": ("water",),
+    "0406": ("fire", "street"), "0407": ("electric", "fire"), "0408": ("pressure", "gas"), "0409": ("street",),
+    "0412": ("pump",), "0413": ("fire",), "0103": ("waste", "street"), "0109": ("waste",), "0110": ("waste",),
+    "0107": ("street",), "0104": ("street",), "0501": ("street",), "0502": ("street",),
+}  # fmt: skip
+"""What dangers the cases of a category are about; of the others there is nothing to be seen on the spot."""
 AGAIN_AFTER_MS = 2 * MINUTE_MS
 
 
@@ -25,7 +36,7 @@ class CaseSeen(msgspec.Struct, frozen=True):
     """A case as its department sees it.
 
     since_ms: when it came into its state, on the player's clock; rework: how often it was sent back; moves: the names
-    of all moves so far, in order.
+    of all moves so far, in order; by_person: whether a person looks whether it is done, not a sensor.
     """
 
     id: str
@@ -37,16 +48,19 @@ class CaseSeen(msgspec.Struct, frozen=True):
     since_ms: int
     rework: int
     moves: tuple[str, ...] = ()
+    category: str = "0404"
+    by_person: bool = False
 
 
 class Act(msgspec.Struct, frozen=True):
-    """A move that someone makes: role as in the policy of moves, note in Chinese."""
+    """A move that someone makes: role as in the policy of moves, note in Chinese, of a check whether it passes."""
 
     case: str
     move: str
     role: str
     department: str
     note: str
+    passes: bool = True
 
 
 class Desk(Protocol):
@@ -92,6 +106,8 @@ class Crews:
             return self._office(case, t_ms)
         if case.state == "dispatched":
             return self._come(case, t_ms)
+        if case.state in ("handled", "verified") and case.by_person:
+            return self._check(case, t_ms)
         return self._work(case, t_ms) if case.state == "handling" else None
 
     def _minutes(self, case: CaseSeen, what: str, low: float, high: float) -> int:
@@ -103,7 +119,8 @@ class Crews:
     def _look(self, case: CaseSeen) -> Danger:
         if case.lon is None or case.lat is None:
             return Danger("none", 0.0, 0.0)
-        return self._sight.danger(case.lon, case.lat)
+        about = ABOUT.get(case.category, ())
+        return self._sight.danger(case.lon, case.lat, about) if about else Danger("none", 0.0, 0.0)
 
     def _office(self, case: CaseSeen, t_ms: int) -> Act | None:
         """The duty officer takes up, files and dispatches what is not dispatched by itself."""
@@ -111,6 +128,18 @@ class Crews:
         if t_ms < case.since_ms + self._minutes(case, f"office|{move}", 0.5, 2.0):
             return None
         return Act(case.id, move, role, case.department, note)
+
+    def _check(self, case: CaseSeen, t_ms: int) -> Act | None:
+        """An inspector looks whether it is done; then the supervisor closes it."""
+        what, role = ("close", "supervisor") if case.state == "verified" else ("verify", "inspector")
+        if t_ms < case.since_ms + self._minutes(case, f"{what}|{case.rework}", 6.0, 14.0):
+            return None
+        if what == "close":
+            return Act(case.id, "close", role, case.department, "处置完成，予以结案。")
+        seen = self._look(case)
+        done = seen.what == "none" or seen.now <= GONE_BELOW[seen.what]
+        note = "现场核查：已处置到位。" if done else "现场核查：问题仍在，请继续处置。"
+        return Act(case.id, "verify", role, case.department, note, done)
 
     def _come(self, case: CaseSeen, t_ms: int) -> Act | None:
         """Say that the order came in, then arrive."""
@@ -136,7 +165,7 @@ class Crews:
             return None
         if seen.now <= GONE_BELOW[seen.what]:
             return Act(case.id, "finish", "handler", case.department, _gone(seen, case.rework))
-        hasty = case.rework == 0 and seen.peak > HASTY_ABOVE[seen.what]
+        hasty = case.rework == 0 and seen.peak > HASTY_ABOVE.get(seen.what, float("inf"))
         if hasty and seen.now <= seen.peak * self._between(case, "hasty", 0.715, 0.735):
             return Act(case.id, "finish", "handler", case.department, _hasty(seen))
         return None
@@ -154,9 +183,29 @@ OFFICE = {
 def _arrived(seen: Danger) -> str:
     if seen.what == "water" and seen.now < 3.0:
         return "抢险队已到现场，积水已基本退去，开始清淤、清理路面。"
-    if seen.what == "water":
-        return f"抢险队已到现场，积水深约{seen.now:.0f}厘米，已封闭道路，开始抽排。"
-    return f"抢修队已到现场，测得可燃气体{seen.now:.0f}%LEL，已设警戒并疏散人员，开始查漏。"
+    return ARRIVED[seen.what].format(now=seen.now)
+
+
+ARRIVED = {
+    "water": "抢险队已到现场，积水深约{now:.0f}厘米，已封闭道路，开始抽排。",
+    "gas": "抢修队已到现场，测得可燃气体{now:.0f}%LEL，已设警戒并疏散人员，开始查漏。",
+    "fire": "消防队已到场，正在疏散人员、出水灭火。",
+    "electric": "电工已到现场，测得剩余电流{now:.0f}毫安，开始逐路排查。",
+    "waste": "清运车已到，桶内满溢约{now:.0f}%，开始清运。",
+    "street": "执法人员已到现场，正在劝导、处理。",
+    "pump": "泵站人员已到，水泵停机，正在恢复供电并架设移动泵。",
+    "pressure": "调压站人员已到，压力偏高{now:.0f}千帕，准备切换。",
+}
+GONE = {
+    "water": "积水已排净，路面已清理，恢复通行。",
+    "gas": "漏点已修复，复测合格，现场解除警戒。",
+    "fire": "明火已扑灭，烟气排净，留人看守。",
+    "electric": "故障回路已断开，复测剩余电流正常。",
+    "waste": "已清运完毕，周边已清扫。",
+    "street": "已处理完毕，现场恢复。",
+    "pump": "水泵恢复运行，集水池水位正常。",
+    "pressure": "已切换备用路，压力正常。",
+}
 
 
 def _hasty(seen: Danger) -> str:
@@ -166,7 +215,4 @@ def _hasty(seen: Danger) -> str:
 
 
 def _gone(seen: Danger, rework: int) -> str:
-    again = "返工后" if rework else ""
-    if seen.what == "water":
-        return f"{again}积水已排净，路面已清理，恢复通行。"
-    return f"{again}漏点已修复，复测合格，现场解除警戒。"
+    return ("返工后" if rework else "") + GONE[seen.what]

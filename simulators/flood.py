@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from math import cos, pi, sin
 from typing import Any
 
 import numpy as np
 
 from geo.frame import LocalFrame
-from simulators.ground import Ground
+from simulators.ground import Ground, LowPlace
 from simulators.network import original
 from simulators.part import NOBODY, Eye, Eyes, Floats, Glance, Ints, Mask, Part, Sights, Thing, Told, nearest_of, row
 from simulators.runoff import Basins
@@ -19,8 +20,10 @@ from simulators.streams import stream
 TIP_MM = 0.1
 HOUR_MS = 3_600_000
 TOLD_CM = 0.05
-WIDE_CM = 18.0
-"""Water this deep fills a close view."""
+SPOT_M = (15.0, 45.0)
+"""How far from a camera of the roads the low spot is that it looks at."""
+WIDE_CM = 12.0
+"""Water this deep and wide fills a close view."""
 
 
 class Flood(Part):
@@ -41,11 +44,12 @@ class Flood(Part):
         self.water: Water = scenario.water
         self.ground, self._frame = ground, ground.frame
         shapes = {"underpass": self.water.underpass, "road": self.water.road, "drain": self.water.drain}
-        self.basins = Basins(seed, ground.low, [shapes[place.use] for place in ground.low])
-        lon = np.array([place.lon for place in ground.low], dtype=np.float64)
-        lat = np.array([place.lat for place in ground.low], dtype=np.float64)
+        self.low = (*ground.low, *_spots(seed, eyes.get("video.ponding", NOBODY), ground))
+        self.basins = Basins(seed, self.low, [shapes[place.use] for place in self.low])
+        lon = np.array([place.lon for place in self.low], dtype=np.float64)
+        lat = np.array([place.lat for place in self.low], dtype=np.float64)
         self.x, self.y = self._frame.to_metres(lon, lat)
-        self.underpasses = np.array([i for i, p in enumerate(ground.low) if p.use == "underpass"], dtype=np.int64)
+        self.underpasses = np.array([i for i, p in enumerate(self.low) if p.use == "underpass"], dtype=np.int64)
         self.of = {kind: self._basins_of(eyes[kind]) for kind in ("water.level", "drain.level") if kind in eyes}
         self._seen = self._in_sight(eyes.get("video.ponding", NOBODY))
         self._powered = powered
@@ -55,17 +59,17 @@ class Flood(Part):
         gauges = eyes.get("rain.minute", NOBODY)
         self.gauge_x, self.gauge_y, self._gauges = gauges.x, gauges.y, gauges.sensors
         self._waiting_mm = np.zeros(len(self.gauge_x))
-        self.peak_cm = np.zeros(len(ground.low))
+        self.peak_cm = np.zeros(len(self.low))
         self._pump_times = _pump_times(self.water, seed)
 
     def _basins_of(self, eye: Eye) -> Ints:
         """Return whose water each sensor sees, -1 for none; doubles see what their originals do."""
-        owner = {sensor: i for i, place in enumerate(self.ground.low) for sensor in place.sensors}
+        owner = {sensor: i for i, place in enumerate(self.low) for sensor in place.sensors}
         return np.array([owner.get(name, owner.get(original(name), -1)) for name in eye.sensors], dtype=np.int64)
 
     def _in_sight(self, eye: Eye) -> Ints:
         """Return the standing water that some camera looks at."""
-        open_air = np.array([i for i, p in enumerate(self.ground.low) if p.use != "drain"], dtype=np.int64)
+        open_air = np.array([i for i, p in enumerate(self.low) if p.use != "drain"], dtype=np.int64)
         _, metres = nearest_of(self.x[open_air], self.y[open_air], eye.x, eye.y)
         return open_air[metres <= self.water.camera_reach_m]
 
@@ -170,3 +174,15 @@ def _pump_times(water: Water, seed: int) -> tuple[float, float]:
         return 0.0, 0.0
     generator = stream(seed, "pumps")
     return draw(water.pump_fault.from_ms, generator), draw(water.pump_fault.until_ms, generator)
+
+
+def _spots(seed: int, cameras: Eye, ground: Ground) -> list[LowPlace]:
+    """Return the low spot of the road that each camera looks at; no sensor stands in it."""
+    found = []
+    for i, name in enumerate(cameras.sensors):
+        generator = stream(seed, f"spot {name}")
+        away, turn = float(generator.uniform(*SPOT_M)), 2 * pi * float(generator.random())
+        lon, lat = ground.frame.to_degrees(cameras.x[i] + away * sin(turn), cameras.y[i] + away * cos(turn))
+        area, runoff = float(generator.uniform(0.3, 1.5)), float(generator.uniform(0.75, 0.9))
+        found.append(LowPlace(f"{cameras.site(i)}前", "road", float(lon), float(lat), area, runoff, ()))
+    return found

@@ -64,6 +64,11 @@ class Pace:
         """Return where it jumps to, None when it does not."""
         return self._jump_ms if self._jump_ms > self._now_ms else None
 
+    @property
+    def hurries(self) -> bool:
+        """Tell whether it goes as fast as it can."""
+        return self._speed is None or self.jump_ms is not None
+
     def pause(self) -> None:
         """Stand still."""
         with self._anew():

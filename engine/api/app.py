@@ -25,6 +25,7 @@ from engine.api.routes import (
     overview,
     page,
     platform,
+    player,
     readings,
     records,
     state,
@@ -88,7 +89,7 @@ def create_app(services: Services) -> TongguanApp:
     app.state.desk = Desk(services, sessions)
     app.state.hub = hub
     app.router.route_class = GuardedRoute
-    for room in (readings, cases, attachments, alerts, overview, duty, records, state, platform, login, page):
+    for room in (readings, cases, attachments, alerts, overview, duty, records, state, platform, player, login, page):
         room.add_routes(app.router)
     city.add_routes(app.router, services.layers)
     live.add_routes(app.router, hub)

@@ -74,6 +74,8 @@ POLICIES: dict[tuple[str, str], Policy] = {
     ("GET", "/api/v1/sensors/{sensor}/values"): READ,
     ("GET", "/api/v1/grids.geojson"): READ,
     ("GET", "/api/v1/zones.geojson"): READ,
+    ("GET", "/api/v1/player"): READ,
+    ("POST", "/api/v1/player"): Policy(frozenset({"supervisor", "admin"}), body=BodyRule()),
     ("GET", "/api/v1/rules"): READ,
     ("GET", "/api/v1/categories"): READ,
     ("GET", "/api/v1/stream"): Policy(PEOPLE, ticket=True),

@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
+import msgspec
+
 from engine.clock import wall_clock_ms
 
 if TYPE_CHECKING:
@@ -195,6 +197,41 @@ class Layers(Protocol):
         """Return by what the present areas are known: another one when they changed."""
 
 
+class PlayerView(msgspec.Struct, frozen=True, kw_only=True):
+    """How a simulated city is played. Times in ms; `speed`: times faster than life; `jump`: where it hurries to, null
+    when it does not; `prelude`: whether what lies before the story is still played, as fast as it goes."""
+
+    scenario: str
+    title: str
+    seed: int
+    speed: float
+    paused: bool
+    now: int
+    starts: int
+    ends: int
+    jump: int | None = None
+    prelude: bool = False
+
+
+class Playing(Protocol):
+    """The player of a simulated city."""
+
+    def view(self) -> PlayerView:
+        """Return how it is played."""
+
+    def pause(self) -> None:
+        """Stand still."""
+
+    def resume(self) -> None:
+        """Go on."""
+
+    def run_at(self, speed: float) -> None:
+        """Run so many times faster than life."""
+
+    def jump(self, to_ms: int) -> None:
+        """Hurry to a later moment."""
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """Limits and addresses of the API; everything has a default that is safe on loopback.
@@ -226,7 +263,7 @@ class Services:
     `now_ms` is the time of people's moves: the machine's clock, or casework's C on a player's clock.
     `wall_ms` is the machine's clock, by which tokens end. `rules` are the rules of the running plan as JSON objects
     in the shape of their files. `registry` holds the metrics that `/metrics` prints. `photos` null: none are taken;
-    `roster` null: no posts are known; `tz` is the city's, for tables.
+    `roster` null: no posts are known; `player` null: life is the clock; `tz` is the city's, for tables.
     """
 
     casework: Casework
@@ -243,3 +280,4 @@ class Services:
     photos: PhotoFolder | None = None
     roster: RosterFile | None = None
     tz: str = "Asia/Shanghai"
+    player: Playing | None = None

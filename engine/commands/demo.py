@@ -40,21 +40,28 @@ from rules.kinds import load_kinds
 from rules.load import LIBRARY, load_rules
 from rules.plan import Plan
 from rules.registry_file import load_registry
+from simulators.errors import ScenarioError
 from simulators.ground import ground_of
 from simulators.load import load as load_scenario
+from simulators.pace import Pace
 from simulators.run import Simulation
+from simulators.scenario import Scenario
 
-SCENARIO = "cloudburst"
+USUAL = "cloudburst"
 METRICS_PORT = 9464
 REFRESH_HZ = 4.0
 SHOWN = 18
 
 
 def demo(
+    scenario: Annotated[str, typer.Option(help="What happens: bad-day, kitchen-fire, …, or a scenario file.")] = USUAL,
     seed: Annotated[int, typer.Option(min=0, help="Another seed tells another story.")] = 1,
     speed: Annotated[float, typer.Option(min=0.1, max=3600, help="Times faster than life.")] = 60.0,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Of the page; 0: a free one.")] = 8080,
     duration: Annotated[str, typer.Option(help="Leave after so many seconds (or 3m); 0: when told to.")] = "0",
+    serve_for_minutes: Annotated[
+        float, typer.Option("--serve-for-minutes", min=0.0, help="The same in minutes.")
+    ] = 0.0,
     sensors: Annotated[int, typer.Option(min=1, help="How many sensors the city has.")] = 5000,
     data: Annotated[Path, typer.Option(help="Where it keeps its stories, a folder for each seed.")] = Path(
         ".tongguan/demo"
@@ -63,21 +70,32 @@ def demo(
     city: Annotated[Path | None, typer.Option(help="Folder of a city (geo import); default: the shipped one.")] = None,
     english: Annotated[bool, typer.Option("--english", help="Sentences in English.")] = False,
 ) -> None:
-    """Watch a simulated storm flood an underpass: warnings climb, a case opens, is worked on, its sensor closes it.
+    """Watch a simulated city: warnings climb, cases open, are worked on, and close when the sensor says so.
 
-    Stop it any way you like (also with kill -9) and start it again: it goes on where it stopped.
-    Example: tongguan demo --seed 2
+    Without --scenario a storm floods an underpass. Stop it any way you like (also with kill -9) and start it again: it
+    goes on where it stopped. The console (and POST /api/v1/player) pauses it, speeds it and lets it jump.
+    Example: tongguan demo --scenario bad-day --seed 2
     """
-    limit_s = _seconds(duration)
-    folder = data / (f"seed-{seed}-{sensors}" if city is None else f"{city.resolve().name}-{seed}-{sensors}")
+    limit_s = serve_for_minutes * 60.0 or _seconds(duration)
     ended = threading.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: ended.set())
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     with told():
+        script = _script(scenario)
+        names = ["seed" if script.name == USUAL else script.name, str(seed), str(sensors)]
+        folder = data / "-".join(names if city is None else [city.resolve().name, *names])
         if fresh:
             shutil.rmtree(folder, ignore_errors=True)
-        _demo(ended, folder, seed, speed, port, limit_s, sensors, english, city)
+        _demo(ended, folder, script, seed, speed, port, limit_s, sensors, english, city)
+
+
+def _script(name: str) -> Scenario:
+    try:
+        return load_scenario(name)
+    except ScenarioError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from None
 
 
 def _seconds(text: str) -> float:
@@ -90,6 +108,7 @@ def _seconds(text: str) -> float:
 def _demo(
     ended: threading.Event,
     folder: Path,
+    script: Scenario,
     seed: int,
     speed: float,
     port: int,
@@ -101,7 +120,7 @@ def _demo(
     place, made_up = played(chosen, folder / "city")
     if made_up:
         typer.echo(f"{place.name}：网格来自 {chosen}，其余（传感器、道路、积水点等）为演示虚构", err=True)
-    simulation = Simulation(load_scenario(SCENARIO), ground_of(place), seed, sensors)
+    simulation = Simulation(script, ground_of(place), seed, sensors)
     folder.mkdir(0o700, parents=True, exist_ok=True)
     registry = folder / "registry.csv"
     simulation.network.write_registry(registry)
@@ -118,17 +137,19 @@ def _demo(
     try:
         metrics.registry.register(Gauges(engine))
         engine.start()
-        player = Player(engine, simulation, speed)
-        with _serving(engine, city, metrics, counted, port) as address:
-            _watch(ended, engine, player, teller, address, speed, limit_s)
+        player = Player(engine, simulation, Pace(speed))
+        with _serving(engine, city, metrics, counted, port, player) as address:
+            _watch(ended, engine, player, teller, address, limit_s)
     finally:
         engine.stop()
 
 
 @contextmanager
-def _serving(engine: Embedded, city: CityFiles, metrics: Metrics, counted: Counted, port: int) -> Iterator[str]:
+def _serving(
+    engine: Embedded, city: CityFiles, metrics: Metrics, counted: Counted, port: int, player: Player
+) -> Iterator[str]:
     """Serve the page and the metrics; yield the link that logs the viewer in."""
-    services = services_of(engine, city, metrics, counted, Settings())
+    services = services_of(engine, city, metrics, counted, Settings(), player=player)
     app = create_app(services)
     main = Listener(app, bind("127.0.0.1", port), before_stop=app.close)
     try:
@@ -147,7 +168,7 @@ def _serving(engine: Embedded, city: CityFiles, metrics: Metrics, counted: Count
 
 
 def _watch(
-    ended: threading.Event, engine: Embedded, player: Player, teller: Teller, address: str, speed: float, limit_s: float
+    ended: threading.Event, engine: Embedded, player: Player, teller: Teller, address: str, limit_s: float
 ) -> None:
     """Play and tell until the end: a live view on a terminal, else a line a sentence."""
     console = Console(highlight=False)
@@ -179,9 +200,10 @@ def _watch(
     until = time.monotonic() + limit_s if limit_s else None
     playing.start()
     try:
-        _show(console, ended, engine, player, teller, address, speed, until)
+        _show(console, ended, engine, player, teller, address, until)
     finally:
         ended.set()
+        player.pace.end()
         playing.join(10.0)
         quiet()
     if failed:
@@ -190,7 +212,7 @@ def _watch(
 
 def _show(
     console: Console, ended: threading.Event, engine: Embedded, player: Player, teller: Teller, address: str,
-    speed: float, until: float | None,
+    until: float | None,
 ) -> None:  # fmt: skip
     def over() -> bool:
         return ended.is_set() or (until is not None and time.monotonic() > until)
@@ -203,18 +225,18 @@ def _show(
         return
     with Live(console=console, refresh_per_second=REFRESH_HZ, screen=False) as live, suppress(KeyboardInterrupt):
         while not over():
-            live.update(_view(engine, player, teller, address, speed))
+            live.update(_view(engine, player, teller, address))
             ended.wait(1 / REFRESH_HZ)
 
 
-def _view(engine: Embedded, player: Player, teller: Teller, address: str, speed: float) -> Group:
+def _view(engine: Embedded, player: Player, teller: Teller, address: str) -> Group:
     """Return the live view: where to look, how far the story is, and what happened last."""
     progress = engine.progress()
     counts = engine.casework.counts()
     cases = sum(count.count for count in counts.cases)
     alerts = sum(count.count for count in counts.alerts)
     now = moment_name(CITY_TZ, player.now_ms) if player.now_ms else "—"
-    pace = "快进前奏 prelude" if player.prelude else f"{speed:g}×"
+    pace = "快进前奏 prelude" if player.prelude else "暂停 paused" if player.pace.paused else f"{player.pace.speed:g}×"
     head = Table.grid(padding=(0, 2))
     head.add_row("统管 Tongguan", Text(address, style="bold cyan"))
     head.add_row("城市时间", f"{now}（{pace}）　读数 {player.readings:,}　未结案件 {cases}　未解除报警 {alerts}")

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 
+from engine.api.services import PlayerView
 from engine.casework.errors import Refused
 from engine.casework.model import MOVES, Move
 from engine.casework.people import Actor, Role
@@ -22,10 +23,10 @@ from engine.runtime.log import Appended, Entry, Stream
 from engine.runtime.readings import tick_record
 from simulators.calls import Call
 from simulators.crew import Act, CaseSeen, Crews
-from simulators.pace import paced
+from simulators.pace import Pace, paced
 from simulators.run import Batch, Simulation
 
-SECOND_MS = 1000
+SECOND_MS, MINUTE_MS = 1000, 60_000
 PRELUDE_COMMITS = 64
 PATIENCE_S = 2.0
 BREATH_S = 0.2
@@ -68,14 +69,17 @@ class DemoDesk:
             since_ms=came[-1] if came else case.opened_t,
             rework=case.rework,
             moves=tuple(event.move for event in events if event.move in MOVES),
+            category=case.category,
+            by_person=case.close == "inspector" or "sensor_silent" in case.flags,
         )
 
     def act(self, act: Act) -> str | None:
         """Make a move at the time of the player's clock; return why it was refused, or None."""
         role = Role(act.role)
-        crew = act.department if role == Role.HANDLER else None
-        actor = Actor(name=crew or "值班室", role=role, department=crew)
+        actor = Actor(name=act.department if role == Role.HANDLER else "值班室", role=role)
         args = {"note": act.note}
+        if act.move == Move.VERIFY:
+            args["result"] = "pass" if act.passes else "fail"
         if act.move == Move.DISPATCH and act.department:
             args["department"] = act.department
         try:
@@ -89,25 +93,57 @@ class DemoDesk:
 class Player:
     """Play a simulation into an engine on the player's clock."""
 
-    def __init__(self, engine: Embedded, simulation: Simulation, speed: float) -> None:
+    def __init__(self, engine: Embedded, simulation: Simulation, pace: Pace) -> None:
         self._engine = engine
         self._simulation = simulation
-        self._speed = speed
+        self.pace = pace
         self._crews = Crews(simulation.seed, simulation.world, DemoDesk(engine))
         self._under_way: list[Future[list[Appended]]] = []
         self.now_ms = engine.journal.last_log_time(Stream.READINGS, PARTITION)
         self.readings = 0
         self.prelude = True
 
-    def run(self, stopping: threading.Event) -> None:
-        """Play on from the end of the log until `stopping`; the prelude as fast as it goes."""
+    def view(self) -> PlayerView:
+        """Return how the city is played, for people."""
+        scenario = self._simulation.scenario
+        return PlayerView(
+            scenario=scenario.name,
+            title=scenario.title,
+            seed=self._simulation.seed,
+            speed=self.pace.speed or 0.0,
+            paused=self.pace.paused,
+            now=self.now_ms or scenario.starts_ms - scenario.prelude.lasts_ms,
+            starts=scenario.starts_ms,
+            ends=scenario.starts_ms + scenario.lasts_ms,
+            jump=self.pace.jump_ms,
+            prelude=self.prelude,
+        )
+
+    def pause(self) -> None:
+        """Stand still after the present step."""
+        self.pace.pause()
+
+    def resume(self) -> None:
+        """Go on."""
+        self.pace.resume()
+
+    def run_at(self, speed: float) -> None:
+        """Run so many times faster than life."""
+        self.pace.run_at(speed)
+
+    def jump(self, to_ms: int) -> None:
+        """Hurry to a later moment; all that lies between is played."""
+        self.pace.jump(to_ms)
+
+    def run(self, stopping: threading.Event, until_ms: int | None = None) -> None:
+        """Play on from the end of the log until `stopping` (then end the pace too) or a moment of the player's clock.
+
+        The prelude goes as fast as it can.
+        """
         after = self.now_ms or None
 
-        def sleep(seconds: float) -> None:
-            stopping.wait(seconds)
-
-        for batch in paced(self._until(stopping, self._simulation.batches(after_ms=after)), self._speed, sleep=sleep):
-            if stopping.is_set():
+        for batch in paced(self._until(stopping, self._simulation.batches(after_ms=after)), self.pace):
+            if stopping.is_set() or (until_ms is not None and batch.t_ms > until_ms):
                 return
             self._play(batch, stopping)
 
@@ -129,11 +165,18 @@ class Player:
             if len(self._under_way) >= PRELUDE_COMMITS:
                 self._settle()
         else:
-            self._settle()
-            self._engine.drain(PATIENCE_S)
-            self._crews.tick(batch.t_ms)
+            self._act(batch.t_ms)
         self.now_ms = batch.t_ms
         self.readings += len(batch.lines)
+
+    def _act(self, t_ms: int) -> None:
+        """Let the crews work, once a minute; in between only who watches needs the engine to have followed."""
+        whole = t_ms % MINUTE_MS == 0
+        if whole or not self.pace.hurries:
+            self._settle()
+            self._engine.drain(PATIENCE_S)
+        if whole:
+            self._crews.tick(t_ms)
 
     def _append(self, batch: Batch, stopping: threading.Event) -> None:
         """Put a step into the log in one commit: a frame for each second of arrival, then a tick."""

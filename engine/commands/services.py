@@ -8,7 +8,17 @@ from collections.abc import Callable
 import msgspec
 
 from engine.api.metrics import Metrics
-from engine.api.services import Judged, Overloaded, Rejected, Services, Settings, Status, StreamEvent, Unavailable
+from engine.api.services import (
+    Judged,
+    Overloaded,
+    Playing,
+    Rejected,
+    Services,
+    Settings,
+    Status,
+    StreamEvent,
+    Unavailable,
+)
 from engine.casework.duty import RosterFile
 from engine.casework.outbox import OutboxRow, positions
 from engine.casework.photos import PhotoFolder
@@ -187,6 +197,7 @@ def services_of(
     counted: Counted,
     settings: Settings,
     roster: RosterFile | None = None,
+    player: Playing | None = None,
 ) -> Services:
     """Put together what `create_app` is given."""
     return Services(
@@ -203,4 +214,5 @@ def services_of(
         photos=PhotoFolder(engine.folder / "attachments"),
         roster=roster,
         tz=city.plan.tz,
+        player=player,
     )

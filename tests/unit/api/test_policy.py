@@ -52,6 +52,7 @@ def request_of(town: Town, path: str, sensor: str) -> tuple[str, dict[str, str],
         "/api/v1/cases/{case_id}/moves": {"move": "comment", "note": "看过"},
         "/api/v1/handover": {"note": "交班"},
         "/api/v1/handover/{number}/sign": {},
+        "/api/v1/player": {"pause": True},
     }
     if path.endswith("/attachments"):
         return address, {**headers, "content-type": "image/png"}, PHOTO.getvalue()
@@ -90,6 +91,8 @@ def test_a_route_lets_in_whom_its_policy_names_and_nobody_else(
         status = call(town, role, area, method, path, DRAIN_EAST)
         if refused is not None:
             assert status == refused
+        elif path == "/api/v1/player":
+            assert status == 404, "only a demo has a player"
         else:
             assert status not in (401, 404, 405, 415, 428, 500), status
 

@@ -50,7 +50,7 @@ class Water:
     def __init__(self, depths: dict[int, float], office: Office) -> None:
         self._depths, self._office = depths, office
 
-    def danger(self, lon: float, lat: float) -> Danger:
+    def danger(self, lon: float, lat: float, about: tuple[str, ...] = ()) -> Danger:
         assert (lon, lat) == (120.82, 29.6)
         minute = self._office.now // MINUTE_MS
         seen = [depth for at, depth in sorted(self._depths.items()) if at <= minute]
