@@ -42,13 +42,16 @@ def _sets_and_clears(level: Level, section: Section, faults: FaultList) -> None:
 
 
 def _reachable(rule: Rule, level: Level, section: Section, faults: FaultList) -> None:
-    """A count and a range are never below 0, and a count of the last readings never above their number."""
+    """A range is never below 0, and a count of the last readings never above their number."""
     window = rule.window
-    if window is None or window.agg not in (Agg.COUNT, Agg.RANGE):
+    if window is None:
         return
-    what = f"some {window.agg.word}, which is never below 0"
-    if window.agg is Agg.COUNT and window.last is not None:
+    if window.agg is Agg.RANGE:
+        what = "some range, which is never below 0"
+    elif window.agg is Agg.COUNT and window.last is not None:
         what = f"some count of at most {window.last} readings"
+    else:
+        return
     for name, found in (("set", level.set), ("clear", level.clear)):
         if found is not None and not _holds_for_some(found, window):
             key = f"levels.{level.name.word}.{name}"
@@ -56,9 +59,9 @@ def _reachable(rule: Rule, level: Level, section: Section, faults: FaultList) ->
 
 
 def _holds_for_some(comparison: Comparison, window: Window) -> bool:
-    if window.agg is Agg.COUNT and window.last is not None:
-        return any(comparison.holds(count) for count in range(window.last + 1))
-    return overlap(comparison, Comparison(Op.GE, 0.0))
+    if window.agg is Agg.RANGE or window.last is None:
+        return overlap(comparison, Comparison(Op.GE, 0.0))
+    return any(comparison.holds(count) for count in range(window.last + 1))
 
 
 def _no_equality(level: Level, section: Section, faults: FaultList) -> None:

@@ -245,6 +245,10 @@ def widen(rule: dict[str, Any], dice: Random) -> None:
         rule["window"] = {k: v for k, v in rule["window"].items() if k != "step"} | {"last": dice.choice([1, 2, 3, 5])}
     if "window" in rule and dice.randint(0, 4) == 0:
         rule["window"]["agg"] = "range"
+        for level in rule["levels"].values():  # a range is never below 0
+            level.pop("clear", None)
+    elif rule.get("window", {}).get("agg") == "count" and "last" in rule["window"]:  # no more than there are
+        rule["levels"] = {"yellow": {"set": f">= {max(1, rule['window']['last'] - 1)}", "clear": "< 1"}}
 
 
 def story(seed: int, length: int, offline: bool, *, wide: bool = True) -> Story:

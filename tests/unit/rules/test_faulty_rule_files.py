@@ -247,8 +247,8 @@ ONE_FAULT = {
         "3:21: levels.red.set: must hold for some count of at most 5 readings; got >= 6",
     ),
     "fewer readings than none": (
-        HEAD + 'levels: {red: {set: ">= 3", clear: "< 0"}}\nwindow: {agg: count, over: 1m}\n',
-        "3:36: levels.red.clear: must hold for some count, which is never below 0; got < 0",
+        HEAD + 'levels: {red: {set: ">= 3", clear: "< 0"}}\nwindow: {agg: count, over: 1m, last: 5}\n',
+        "3:36: levels.red.clear: must hold for some count of at most 5 readings; got < 0",
     ),
     "a range below nothing": (
         HEAD + 'levels: {red: {set: "< 0"}}\nwindow: {agg: range, over: 1m}\n',
