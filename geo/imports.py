@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any, Final, Generic, TypeVar
 
 import numpy as np
@@ -15,7 +16,7 @@ from geo.document import Opened
 from geo.errors import BadCode, Fault, FileRefused
 from geo.frame import LocalFrame
 from geo.grids import CODE_KEYS, GridSet
-from geo.lines import Lines, Points
+from geo.lines import Line, Lines, Points
 from geo.load import Layer
 from geo.roads import RoadGraph
 
@@ -126,12 +127,24 @@ def numbered(layer: Layer) -> Taken[GridSet]:
 
 
 def roads(lines: Lines) -> Taken[RoadGraph]:
-    """The lines as a road graph under our names."""
-    rows = [attributes.renamed(properties, attributes.table(attributes.ROAD)) for properties in lines.properties]
-    properties = [
-        {**row, "muck": attributes.yes(row.get("muck")), "width_m": _number(row.get("width_m"))} for row, _ in rows
-    ]
-    return Taken(RoadGraph(lines.paths, properties), tuple({name: None for _, names in rows for name in names}))
+    """The lines as a road graph under our names, cut where they share a vertex."""
+    table = attributes.table(attributes.ROAD)
+    rows = [attributes.renamed(properties, table) for properties in lines.properties]
+    paths: list[Line] = []
+    properties: list[Mapping[str, Any]] = []
+    for stretches, (row, _) in zip(_cut(lines.paths), rows, strict=True):
+        told = {**row, "muck": attributes.yes(row.get("muck")), "width_m": _number(row.get("width_m"))}
+        paths += stretches
+        properties += [told] * len(stretches)
+    return Taken(RoadGraph(paths, properties), tuple({name: None for _, names in rows for name in names}))
+
+
+def _cut(paths: Sequence[Line]) -> Iterator[list[Line]]:
+    """The stretches of each line between places that other lines (or it itself) come to as well."""
+    times = Counter(place for path in paths for place in path)
+    for path in paths:
+        ends = [i for i, place in enumerate(path) if times[place] > 1 or i in (0, len(path) - 1)]
+        yield [path[a : b + 1] for a, b in pairwise(ends)]
 
 
 def _number(value: Any) -> float | None:

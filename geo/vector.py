@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 SUFFIXES: Final = (".shp", ".gpkg", ".zip")
 MAX_BYTES: Final = 256 << 20
 MAX_FEATURES: Final = 200_000
+_SHAPEFILE: Final = b"\x00\x00\x27\x0a"
+_SQLITE: Final = b"SQLite format 3\0"
 _UNDEFINED: Final = ("undefined", "unknown")
 
 
@@ -55,6 +57,8 @@ def _source(path: Path) -> tuple[str, list[str]]:
         if not path.is_file():
             raise _refused(path, "the file must be readable", "no such file")
         _limit(path, sum(p.stat().st_size for p in beside))
+        with path.open("rb") as file:
+            _known(path, file.read(16))
         return str(path), [p.name for p in beside]
     try:
         with zipfile.ZipFile(path) as pack:
@@ -66,7 +70,18 @@ def _source(path: Path) -> tuple[str, list[str]]:
     shapes = [name for name in names if name.lower().endswith((".shp", ".gpkg"))]
     if len(shapes) != 1:
         raise _refused(path, "must hold one Shapefile or GeoPackage", ", ".join(shapes) or "none")
+    try:
+        with zipfile.ZipFile(path) as pack, pack.open(shapes[0]) as file:
+            _known(path, file.read(16))
+    except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
+        raise _refused(path, "the file must be readable", str(error)) from error
     return f"/vsizip/{path.resolve()}/{shapes[0]}", names
+
+
+def _known(path: Path, head: bytes) -> None:
+    """Refuse what only bears the name: GDAL would read anything, also files that point to other files."""
+    if not head.startswith((_SHAPEFILE, _SQLITE)):
+        raise _refused(path, "must be a Shapefile or a GeoPackage", repr(head[:16]))
 
 
 def _escaped(stem: str) -> str:
@@ -84,6 +99,8 @@ def _layer(path: Path, source: str, wanted: str | None) -> str:
     try:
         layers = [str(name) for name, kind in pyogrio.list_layers(source) if kind is not None]
     except (pyogrio.errors.DataSourceError, RuntimeError) as error:
+        if ".shx" in str(error):
+            raise _refused(path, "a Shapefile is .shp, .shx and .dbf together", "no .shx") from error
         raise _refused(path, "must be a Shapefile or a GeoPackage", str(error).split("\n")[0]) from error
     if wanted is not None and wanted in layers:
         return wanted

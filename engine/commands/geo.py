@@ -57,8 +57,9 @@ def locate(
     lon: Annotated[float, typer.Argument(help="Longitude in degrees.")],
     lat: Annotated[float, typer.Argument(help="Latitude in degrees.")],
     crs: Annotated[str, typer.Option(callback=_crs, help=_CRS_HELP)] = "wgs84",
-    grids: Annotated[Path | None, typer.Option(help="Unit grids, GeoJSON; the shipped city's if not given.")] = None,
-    zones: Annotated[Path | None, typer.Option(help="Folder of zone sets; the shipped city's if not given.")] = None,
+    folder: Annotated[Path | None, typer.Option("--city", help="Folder of a city; default: the shipped one.")] = None,
+    grids: Annotated[Path | None, typer.Option(help="Unit grids, GeoJSON; the city's if not given.")] = None,
+    zones: Annotated[Path | None, typer.Option(help="Folder of zone sets; the city's if not given.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Say which unit grid and zones a place belongs to.
@@ -67,9 +68,10 @@ def locate(
     """
     _check_place(lon, lat)
     with refusals_named():
-        shipped = cities.load() if grids is None else None
-        grid_set = GridSet.from_geojson(grids, assume="wgs84") if grids is not None else cities.load().grids
-        zone_sets = load_zones(zones, assume="wgs84") if zones is not None else shipped.zones if shipped else {}
+        place = City(folder) if folder is not None else cities.load()
+        grid_set = place.grids if grids is None else GridSet.from_geojson(grids, assume="wgs84")
+        own = grids is None or folder is not None
+        zone_sets = load_zones(zones, assume="wgs84") if zones is not None else place.zones if own else {}
     x, y = quantize(*(values.reshape(1) for values in to_wgs84(lon, lat, crs)))
     row = int(grid_set.locate(x, y)[0])
     inside = [name for name, zone in zone_sets.items() if zone.contains(x, y)[0]]

@@ -54,7 +54,7 @@ def playable(city: City, folder: Path) -> City:
         return city
     (folder / "zones").mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng([city.seed, 0xF0F])
-    graph = city.roads if city.roads.edges else _lattice(city)
+    graph = _with_corridors(city.roads) if city.roads.edges else _lattice(city)
     grids = _sized(city.grids)
     facts = _around(city.facts, alone, grids) if city.sensors else _invented(rng, city.facts, grids, graph)
     (folder / "city.json").write_bytes(msgspec.json.encode(facts))
@@ -219,6 +219,15 @@ def _muck_sites(graph: RoadGraph, grids: GridSet) -> Iterator[MuckSite]:
         use = "disposal" if number in (1, len(chosen)) else "works"
         noun = "建筑垃圾消纳场" if use == "disposal" else "工地"
         yield MuckSite(f"MK{number:02d}", f"{edge.name}{number}号{noun}", lon, lat, grids.code_of(row) or "", use)
+
+
+def _with_corridors(graph: RoadGraph) -> RoadGraph:
+    """The roads as they are; if none of them is told to be a corridor for muck trucks, all are."""
+    if graph.muck.any():
+        return graph
+    paths = [[(round(x * E7), round(y * E7)) for x, y in edge.path.tolist()] for edge in graph.edges]
+    told = [{"name": e.name, "class": e.kind, "width_m": e.width_m, "muck": True} for e in graph.edges]
+    return RoadGraph(paths, told)
 
 
 def _lattice(city: City) -> RoadGraph:

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from engine.commands.city_files import read_city
 from engine.commands.geo import app
+from engine.detect.offline import FilesRefused
 from engine.runtime.config import Config
 from geo.city import City
 from geo.crs import quantize
@@ -179,6 +180,50 @@ def test_a_furnished_citys_trucks_get_from_everywhere_to_everywhere(tmp_path: Pa
             way = made.roads.route(a.lon, a.lat, b.lon, b.lat, made.roads.muck)
             places = made.roads.along(way, np.linspace(0.0, made.roads.length_m(way), 30))
             assert made.zones["muck_corridors"].contains(*quantize(*places)).all()
+
+
+def test_roads_that_share_a_vertex_meet_there(tmp_path: Path) -> None:
+    city = imported(tmp_path)
+    main = [(WEST, SOUTH), (WEST + SIDE, SOUTH), (WEST + 3 * SIDE, SOUTH)]
+    side = [(WEST + SIDE, SOUTH), (WEST + SIDE, SOUTH - 2 * SIDE)]
+    lines = [shapely.LineString(main), shapely.LineString(side)]
+    file = write(tmp_path / "r.gpkg", lines, {"名称": ["人民路", "东街"]}, "EPSG:4490")
+    assert run("import", file, "--city", city.folder)[0] == 0
+    roads = City(city.folder).roads
+    assert sorted(edge.name for edge in roads.edges) == ["东街", "人民路", "人民路"]
+    assert len(roads.route(WEST + 2 * SIDE, SOUTH, WEST + SIDE, SOUTH - SIDE)) == 3
+
+
+def test_without_corridors_of_its_own_a_played_citys_trucks_may_use_every_road(tmp_path: Path) -> None:
+    city = imported(tmp_path)
+    line = shapely.LineString([(WEST, SOUTH), (WEST + 3 * SIDE, SOUTH - SIDE)])
+    run("import", write(tmp_path / "r.gpkg", [line], {"名称": ["人民路"]}, "EPSG:4490"), "--city", city.folder)
+    made = playable(City(city.folder), tmp_path / "made")
+    assert made.roads.muck.all()
+    assert not City(city.folder).roads.muck.any()
+    assert len(made.zones["muck_corridors"].polygons) == 1
+
+
+def test_a_folder_and_files_beside_it_contradict_each_other(tmp_path: Path) -> None:
+    city = imported(tmp_path)
+    with pytest.raises(FilesRefused, match="brings its own grids and zones"):
+        read_city(Config(city=str(city.folder), grids="grids.geojson"))
+    with pytest.raises(FilesRefused, match="must be a city's folder"):
+        read_city(Config(city=str(tmp_path)))
+
+
+def test_furnish_makes_a_copy_and_never_the_city_itself(tmp_path: Path) -> None:
+    city = imported(tmp_path)
+    assert run("furnish", city.folder, "--out", city.folder)[0] == 2
+    assert run("furnish", city.folder, "--out", tmp_path / "trial")[0] == 0
+    assert read_city(Config(city=str(tmp_path / "trial"))).faults == ()
+    assert not city.registry_path.exists()
+
+
+def test_a_place_is_found_in_the_imported_city(tmp_path: Path) -> None:
+    city = imported(tmp_path)
+    args = ["locate", str(WEST + SIDE / 2), str(SOUTH - SIDE / 2), "--city", str(city.folder), "--json"]
+    assert orjson.loads(runner.invoke(app, args).stdout)["grid"] == codes(COUNT)[0]
 
 
 def test_a_citys_own_sensors_are_played_where_they_stand(tmp_path: Path) -> None:

@@ -211,6 +211,37 @@ def test_a_file_that_is_none_is_refused(suffix: str, tmp_path: Path) -> None:
     assert "must be" in refused(path)
 
 
+@pytest.mark.parametrize("suffix", ["shp", "gpkg"])
+def test_a_file_that_only_bears_the_name_is_refused_unread(suffix: str, tmp_path: Path) -> None:
+    elsewhere = write(tmp_path / "secret.gpkg", PLAIN, {"n": range(len(PLAIN))}, "EPSG:4490")
+    path = tmp_path / f"a.{suffix}"
+    path.write_text(f"<OGRVRTDataSource><OGRVRTLayer name='secret'><SrcDataSource>{elsewhere}</SrcDataSource>")
+    assert "must be a Shapefile or a GeoPackage" in refused(path)
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as pack:
+        pack.write(path, path.name)
+    assert "must be a Shapefile or a GeoPackage" in refused(tmp_path / "a.zip")
+
+
+def test_a_shapefile_without_its_index_says_what_it_lacks(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.shp", PLAIN, {"n": range(len(PLAIN))}, "EPSG:4490")
+    path.with_suffix(".shx").unlink()
+    assert ".shp, .shx and .dbf together" in refused(path)
+
+
+@pytest.mark.parametrize("part", ["shp", "shx", "dbf", "gpkg"])
+def test_a_damaged_file_is_read_or_refused_and_never_more(part: str, tmp_path: Path) -> None:
+    path = write(tmp_path / f"a.{'gpkg' if part == 'gpkg' else 'shp'}", PLAIN, attributes(len(PLAIN)), "EPSG:4490")
+    whole = path.with_suffix(f".{part}").read_bytes()
+    generator = np.random.default_rng(11)
+    for _ in range(40):
+        data = bytearray(whole)
+        for at in generator.integers(0, min(len(data), 6000), 12).tolist():
+            data[at] = int(generator.integers(256))
+        path.with_suffix(f".{part}").write_bytes(bytes(data))
+        with contextlib.suppress(FileRefused):
+            loaded(path, encoding="gbk")
+
+
 def test_more_features_than_a_city_has_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("geo.vector.MAX_FEATURES", 5)
     path = write(tmp_path / "a.gpkg", PLAIN, {"n": range(len(PLAIN))}, "EPSG:4490")
