@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, BinaryIO
@@ -26,6 +27,7 @@ from engine.runtime.errors import BrokerAway, RuntimeFault
 from geo.errors import GeoError
 from simulators.describe import describe
 from simulators.errors import SimulatorError, SinkBusy
+from simulators.explain import explain
 from simulators.ground import ground_of
 from simulators.lines import tick
 from simulators.load import fault_of, load
@@ -38,8 +40,15 @@ from simulators.sinks import HttpSink, Sink, open_sink
 FAILED, TRY_AGAIN = 1, 75
 
 
+class Language(StrEnum):
+    """Languages of sentences."""
+
+    ZH = "zh"
+    EN = "en"
+
+
 def simulate(
-    scenario: Annotated[str, typer.Option(help="cloudburst, gas_leak, calm_day, or a scenario file.")] = "cloudburst",
+    scenario: Annotated[str, typer.Option(help="bad-day, calm-day, kitchen-fire, …, or a file.")] = "cloudburst",
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same bytes.")] = 1,
     rate: Annotated[str, typer.Option(help="1x is life, 60x a minute a second, max as fast as it goes.")] = "max",
     duration: Annotated[
@@ -69,6 +78,10 @@ def simulate(
     describe_only: Annotated[
         bool, typer.Option("--describe", help="Print the story as a timeline, no readings.")
     ] = False,
+    explain_only: Annotated[
+        bool, typer.Option("--explain", help="Say in sentences what will happen with this seed, no readings.")
+    ] = False,
+    lang: Annotated[Language, typer.Option(help="Of the sentences.")] = Language.ZH,
 ) -> None:
     """Play a scenario: readings, and beside them the physical truth.
 
@@ -85,6 +98,10 @@ def simulate(
         if registry is not None:
             simulation.network.write_registry(registry)
         lasts_ms = script.lasts_ms if lasts_ms is None else lasts_ms
+        if explain_only:
+            for line in explain(simulation, lasts_ms or script.lasts_ms, english=lang is Language.EN):
+                typer.echo(line)
+            return
         if describe_only:
             for line in describe(simulation, lasts_ms or script.lasts_ms):
                 typer.echo(line)

@@ -51,7 +51,7 @@ class Water:
         self._depths, self._office = depths, office
 
     def danger(self, lon: float, lat: float, about: tuple[str, ...] = ()) -> Danger:
-        assert (lon, lat) == (120.82, 29.6)
+        assert (lon, lat, about) == (120.82, 29.6, ("water",))
         minute = self._office.now // MINUTE_MS
         seen = [depth for at, depth in sorted(self._depths.items()) if at <= minute]
         return Danger("water", seen[-1], max(seen))

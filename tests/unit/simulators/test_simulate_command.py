@@ -71,6 +71,23 @@ def test_describe_tells_the_story_without_readings() -> None:
     assert len(out.splitlines()) > 10
 
 
+def test_explain_says_in_sentences_what_will_happen() -> None:
+    code, out, _ = call("--explain", "--scenario", "kitchen-fire", "--seed", "3")
+    assert code == 0
+    assert out.startswith("餐馆厨房起火（kitchen_fire），种子3：2026-10-17 17:30开始，历时4小时")
+    said = [line[17:] for line in out.splitlines()[1:-1]]
+    assert any("开始阴燃" in line for line in said)
+    assert any("的火被扑灭" in line for line in said)
+    assert out == call("--explain", "--scenario", "kitchen-fire", "--seed", "3")[1]
+    english = call("--explain", "--scenario", "kitchen-fire", "--seed", "3", "--lang", "en")[1]
+    assert english.startswith("kitchen_fire, seed 3: from 2026-10-17 17:30, for 4 h")
+    assert len(english.splitlines()) == len(out.splitlines())
+
+
+def test_a_calm_day_is_explained_as_one_in_which_nothing_goes_wrong() -> None:
+    assert "没有事故发生" in call("--explain", "--scenario", "calm-day")[1]
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
