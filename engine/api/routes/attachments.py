@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 
 from engine.api.guard import actor, desk
 from engine.api.problems import Problem
-from engine.api.routes.cases import known_case
+from engine.api.routes.cases import CaseId, known_case
 from engine.api.services import Services
 from engine.casework.attaching import AttachmentView
 from engine.casework.people import Actor
@@ -54,7 +54,7 @@ def add_routes(router: APIRouter) -> None:
         status_code=201,
         openapi_extra=DOCUMENTED,
     )
-    async def attach(request: Request, case_id: str) -> Response:
+    async def attach(request: Request, case_id: CaseId) -> Response:
         """Add a photo to a case: the bytes of a JPEG, PNG or WebP picture, at most 8 MiB and 50 million pixels.
 
         It is kept without EXIF, place or any other text, upright and at most 4096 pixels long. The same picture again
@@ -67,13 +67,13 @@ def add_routes(router: APIRouter) -> None:
         return Response(ENCODER.encode({"attachment": view}), 201, headers, "application/json")
 
     @router.get("/api/v1/cases/{case_id}/attachments", tags=["attachments"], response_class=Response)
-    def list_attachments(request: Request, case_id: str) -> Response:
+    def list_attachments(request: Request, case_id: CaseId) -> Response:
         """The photos of a case, by number."""
         body = ENCODER.encode({"attachments": _found(request, case_id)})
         return Response(body, headers={"cache-control": "no-store"}, media_type="application/json")
 
     @router.get("/api/v1/cases/{case_id}/attachments/{number}", tags=["attachments"], response_class=Response)
-    def one_attachment(request: Request, case_id: str, number: Number) -> Response:
+    def one_attachment(request: Request, case_id: CaseId, number: Number) -> Response:
         """One photo."""
         found = next((one for one in _found(request, case_id) if one.n == number), None)
         body = _folder(desk(request).services).read(found.sha256) if found is not None else None

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 import msgspec
-from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from engine.api.guard import actor, desk
@@ -41,6 +41,7 @@ Text = Annotated[str, Field(max_length=4000)]
 Short = Annotated[str, Field(min_length=1, max_length=120)]
 Url = Annotated[str, Field(max_length=2000, pattern=r"^https?://[^\s]+$")]
 CASE_ID = re.compile(r"WO-\d{8}-[A-Z2-7]{10}")
+CaseId = Annotated[str, Path(json_schema_extra={"pattern": "^WO-[0-9]{8}-[A-Z2-7]{10}$"})]
 ENCODER = msgspec.json.Encoder()
 
 
@@ -189,7 +190,7 @@ def add_routes(router: APIRouter) -> None:
         return Response(ENCODER.encode(page), headers={"cache-control": "no-store"}, media_type="application/json")
 
     @router.get("/api/v1/cases/{case_id}", tags=["cases"], response_class=Response)
-    def one_case(request: Request, case_id: str) -> Response:
+    def one_case(request: Request, case_id: CaseId) -> Response:
         """One case with its events, alerts and reports, and the moves that the caller may make now (`case.moves`)."""
         detail = desk(request).services.casework.case(known_case(case_id), actor(request))
         if detail is None:
@@ -198,7 +199,7 @@ def add_routes(router: APIRouter) -> None:
         return Response(ENCODER.encode(detail), headers=headers, media_type="application/json")
 
     @router.get("/api/v1/cases/{case_id}/values", tags=["cases"], response_class=Response)
-    def values_of_case(request: Request, case_id: str) -> Response:
+    def values_of_case(request: Request, case_id: CaseId) -> Response:
         """Values of the case's sensors from an hour before the first raise to the close, `[t, v]` each, for charts."""
         series = desk(request).services.casework.values(known_case(case_id), actor(request))
         if series is None:
@@ -219,7 +220,7 @@ def add_routes(router: APIRouter) -> None:
 
     @router.post("/api/v1/cases/{case_id}/moves", tags=["cases"], response_class=Response)
     def move_case(
-        request: Request, case_id: str, body: MoveBody, if_match: IfMatch = None, idempotency_key: Key = None
+        request: Request, case_id: CaseId, body: MoveBody, if_match: IfMatch = None, idempotency_key: Key = None
     ) -> Response:
         """Make a move; the answer is the case after it. 409: not now; 412: another move came first; 403: not yours."""
         services = desk(request).services
