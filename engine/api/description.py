@@ -10,6 +10,7 @@ from fastapi.openapi.utils import get_openapi
 
 from engine.api.problems import MEDIA_TYPE
 from engine.api.routes.duty import HandoverNow
+from engine.api.services import PlayerView
 from engine.casework.attaching import AttachmentView
 from engine.casework.audit import Page
 from engine.casework.duty import DutyView
@@ -72,6 +73,8 @@ ANSWERS: dict[tuple[str, str], Any] = {
     ("/api/v1/handover", "get"): HandoverNow,
     ("/api/v1/handover", "post"): HandoverView,
     ("/api/v1/handover/{number}/sign", "post"): HandoverView,
+    ("/api/v1/player", "get"): PlayerView,
+    ("/api/v1/player", "post"): PlayerView,
     ("/api/v1/audit", "get"): Page,
     ("/api/v1/overview", "get"): Overview,
     ("/api/v1/alerts", "get"): AlertPage,
