@@ -144,6 +144,8 @@ def ordered(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 CHANGES = {"raised", "escalated", "downgraded", "cleared"}
 CAUSES = {"by reading", "by quiet", "by absent", "by schedule"}
+SPEAKS = {"last": 0.1, "range": 0.05, "span": 0.05}
+"""What rules that speak are made of, and in what share of the stories at least."""
 OTHERS = {"late", "stale", "duplicate", "suspect", "rejected", "hidden", "mark", "still"}
 
 
@@ -157,6 +159,11 @@ def corners(story: Story) -> set[str]:
         for name, count in (("hidden", told.hidden), ("rejected", told.rejects), ("suspect", told.suspect))
         if count
     }
+    speaking = {item["rule"] for item in told.items if "rule" in item}
+    for rule in (rule for plan in story.plans for rule in plan["rules"] if rule["id"] in speaking):
+        window = rule.get("window", {})
+        met |= {word for word in ("last", "range") if word in window or word == window.get("agg")}
+        met |= {"span"} if rule.get("absent") == "span" else set()
     for item in told.items:
         met |= {"mark"} if "mark" in item else {"still"} if "still" in item else {item["change"], f"by {item['cause']}"}
     return met
@@ -164,7 +171,7 @@ def corners(story: Story) -> set[str]:
 
 @pytest.mark.parametrize("offline", [True, False], ids=["offline", "with plan records"])
 def test_the_stories_reach_every_corner(offline: bool) -> None:
-    """Each kind of change, cause, timer and lateness is in at least a tenth of the stories."""
+    """Each kind of change, cause, timer and lateness is in at least a tenth of the stories, windows and spans too."""
     met: Counter[str] = Counter()
     looked = Counter({"at": 0})
 
@@ -175,6 +182,6 @@ def test_the_stories_reach_every_corner(offline: bool) -> None:
         looked["at"] += 1
 
     look()
-    wanted = CHANGES | CAUSES | OTHERS | (set() if offline else {"by plan"})
+    wanted = dict.fromkeys(CHANGES | CAUSES | OTHERS | (set() if offline else {"by plan"}), 0.1) | SPEAKS
     assert looked["at"] >= 150
-    assert {corner: met[corner] for corner in wanted if met[corner] < 0.1 * looked["at"]} == {}
+    assert {corner: met[corner] for corner, share in wanted.items() if met[corner] < share * looked["at"]} == {}
