@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from importlib.resources import files
 from pathlib import Path
 from typing import Annotated
 
@@ -27,6 +28,7 @@ from engine.api.metrics import Metrics
 from engine.api.routes.state import metrics_app
 from engine.api.server import Listener, bind
 from engine.api.services import Settings
+from engine.casework.duty import RosterFile
 from engine.casework.people import Actor, Role
 from engine.commands.city_files import CityFiles, played
 from engine.commands.counting import Counted, Gauges
@@ -49,6 +51,7 @@ from simulators.scenario import Scenario
 
 USUAL = "cloudburst"
 METRICS_PORT = 9464
+DUTY = Path(str(files("geo"))) / "cities" / "shengzhou" / "duty.yaml"
 REFRESH_HZ = 4.0
 SHOWN = 18
 
@@ -149,7 +152,7 @@ def _serving(
     engine: Embedded, city: CityFiles, metrics: Metrics, counted: Counted, port: int, player: Player
 ) -> Iterator[str]:
     """Serve the page and the metrics; yield the link that logs the viewer in."""
-    services = services_of(engine, city, metrics, counted, Settings(), player=player)
+    services = services_of(engine, city, metrics, counted, Settings(), RosterFile(DUTY, CITY_TZ), player=player)
     app = create_app(services)
     main = Listener(app, bind("127.0.0.1", port), before_stop=app.close)
     try:
