@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import gc
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -98,19 +98,20 @@ def open_file(path: Path, how: How) -> Opened:
     """Read a file. Raises FileRefused where its features can't be told; lesser faults are in the report."""
     with nothing_collected():
         if path.suffix.lower() in vector.SUFFIXES:
-            return open_document(vector.read(path, how), str(path), how, binary=True)
+            document, remarks = vector.read(path, how)
+            return open_document(document, str(path), how, remarks)
         if path.suffix.lower() == ".csv":
             return open_document(table.read(path, how), str(path), how)
         return open_document(geojson_text.document(geojson_text.read_bytes(path), str(path)), str(path), how)
 
 
-def open_document(document: Mapping[str, Any], file: str, how: How, *, binary: bool = False) -> Opened:
-    """The same from a GeoJSON object; `binary`: from a format that has no way to say GCJ-02 or BD-09."""
+def open_document(document: Mapping[str, Any], file: str, how: How, remarks: Sequence[str] | None = None) -> Opened:
+    """The same from a GeoJSON object; with `remarks`: from a format that has no way to say GCJ-02 or BD-09."""
     report = FileReport(file, lat_first=how.lat_first)
-    remarks: list[str] = []
-    crs = _crs(document, how, report, remarks if binary else None)
+    told = None if remarks is None else list(remarks)
+    crs = _crs(document, how, report, told)
     report.in_degrees = not crs.projected
-    return Opened(report, crs, list(_features(document, report)), tuple(remarks))
+    return Opened(report, crs, list(_features(document, report)), tuple(told or ()))
 
 
 @contextmanager

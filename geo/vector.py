@@ -6,6 +6,7 @@ GDAL reads the bytes (through pyogrio); attribute text is decoded here, since a 
 from __future__ import annotations
 
 import codecs
+import warnings
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -27,11 +28,13 @@ _SQLITE: Final = b"SQLite format 3\0"
 _UNDEFINED: Final = ("undefined", "unknown")
 
 
-def read(path: Path, how: How) -> dict[str, Any]:
-    """The layer as a FeatureCollection with `crs` if it declares one. Raises FileRefused."""
+def read(path: Path, how: How) -> tuple[dict[str, Any], list[str]]:
+    """The layer as a FeatureCollection with `crs` if it declares one, and what GDAL remarked. Raises FileRefused."""
     source, names = _source(path)
-    layer = _layer(path, source, how.layer)
-    meta, geometries, columns = _rows(path, source, layer)
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        layer = _layer(path, source, how.layer)
+        meta, geometries, columns = _rows(path, source, layer)
     if path.suffix.lower() == ".gpkg":
         decode = None
     else:
@@ -47,7 +50,7 @@ def read(path: Path, how: How) -> dict[str, Any]:
     crs = meta.get("crs")
     if crs and not any(word in crs.lower()[:60] for word in _UNDEFINED):
         document["crs"] = crs
-    return document
+    return document, sorted({str(warning.message).split(". ")[0] for warning in heard})
 
 
 def _source(path: Path) -> tuple[str, list[str]]:

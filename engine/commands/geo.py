@@ -122,11 +122,14 @@ def check(
         folder = file.is_dir()
         source = file / "grids.geojson" if folder else file
         how = How(crs, "wgs84" if folder else None, lat_first, layer, encoding)
-        findings = checking.check(geo_import.opened_file(source, how))
+        opened = geo_import.opened_file(source, how)
+        findings = checking.check(opened)
         if png is not None:
             from geo.picture import png as drawn  # only here: it takes a while to import
 
             png.write_bytes(drawn(findings))
+    for remark in opened.remarks:
+        typer.echo(f"{file}: remark: {remark}", err=True)
     if as_json:
         typer.echo(orjson.dumps(_plain(file, findings)).decode())
     else:
