@@ -18,6 +18,7 @@ COMMANDS: Final = {
     "plan": ("plan:app", "Which plan workers judge by."),
     "simulate": ("simulate:simulate", "Readings of a seeded city."),
     "detect": ("detect:detect", "Readings in, alert changes out; no broker, no database, no clock."),
+    "quality": ("quality:quality", "How well the rules find what is true in simulated cities."),
     "rules": ("rules:app", "Check rules, list them, play their test cases."),
     "geo": ("geo:app", "Unit grids, zones, coordinate systems."),
     "journal": ("history:journal", "The records of the log."),

@@ -63,12 +63,13 @@ class Network:
             if gateway
         }
 
-    def write_registry(self, path: Path) -> None:
-        """Write these rows in the registry format, so that an engine can know just the sensors that are played."""
+    def write_registry(self, path: Path, *, drill: bool = False) -> None:
+        """Write these rows in the registry format, so that an engine can know just the sensors that are played; as
+        sensors of an exercise if `drill`."""
         with path.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(COLUMNS)
-            writer.writerows(row.cells for row in self.rows)
+            writer.writerow((*COLUMNS, "drill") if drill else COLUMNS)
+            writer.writerows((*row.cells, "true") if drill else row.cells for row in self.rows)
 
 
 def read_registry(path: Path) -> list[Row]:

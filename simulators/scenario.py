@@ -329,13 +329,15 @@ class Fault:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """A whole scenario. `lasts` is the story; the stream itself has no end."""
+    """A whole scenario. `lasts` is the story; the stream itself has no end. `drill`: an exercise 演练, so its sensors
+    are registered as such and its calls are reports of one."""
 
     name: Annotated[str, read.name()]
     title: Annotated[str, read.text()]
     starts_ms: Annotated[int, read.moment()]
     utc_offset_h: Annotated[float, read.number(-14.0, 14.0)] = 8.0
     lasts_ms: Annotated[int, read.duration(at_least=MINUTE_MS)]
+    drill: Annotated[bool, read.flag()] = False
     prelude: Annotated[Prelude, read.section(Prelude)] = Prelude()
     wind: Annotated[Wind, read.section(Wind)]
     signals: Annotated[Mapping[str, Signal], read.table(read.kind(), read.section(Signal))]

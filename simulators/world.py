@@ -144,7 +144,7 @@ class World:
             story_ms=self.story_ms,
             nature=nature,
             gain=(1.0 + signal.gain * (2.0 * nature[:, 5] - 1.0)) * (1.0 - signal.placed * nature[:, 6]),
-            noise=normal,
+            noise=normal if signal.noise else np.zeros(len(rows)),
             v=everyday.course(signal, nature, t_ms, offset_h, normal),
             reports=chance < signal.chance,
             more=np.full((len(rows), 2), np.nan),
