@@ -36,6 +36,7 @@ from engine.runtime.kafka.casework import Caseworking, Standing
 from engine.runtime.kafka.checks import schema_faults, settings_faults, topic_faults
 from engine.runtime.kafka.client import Connection
 from engine.runtime.kafka.commands import Commands
+from engine.runtime.kafka.forgetting import Forgetting
 from engine.runtime.kafka.leases import Lease, UnderLease
 from engine.runtime.kafka.places import Watchdog
 from engine.runtime.kafka.plans import DatabasePlans, PlanWriter, Repeater, plan_in_force
@@ -216,6 +217,8 @@ class Worker:
         posters = posters_of(self.config.webhooks, roster, now_ms, self.config.tz)
         cases = CasesTopic(self.senders["cases"], self.topics.cases, events.of_cases(self.config.topic_prefix))
         self.relay = Relay(casework, [cases, *posters], lambda: lease.held, self._threads)
+        names = [cases.name, *(one.name for one in posters)]
+        self.forgetting = Forgetting(self.store, names, lambda: lease.held, self._threads)
         self.relaying = UnderLease(lease, "the relay of the outbox", self.relay.run, self._threads)
         values = KeptValues(self.connection, self.topics.sensors, casework, self._threads)
         self.keeping = UnderLease(values_lease, "values for charts", values.run, self._threads)
@@ -232,6 +235,7 @@ class Worker:
             "plan": self.repeater.run(),
             "relay": self.relaying.run(),
             "values": self.keeping.run(),
+            "outbox": self.forgetting.run(),
             "beat": self._beats(),
         }
         if not self._player:
