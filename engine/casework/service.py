@@ -19,7 +19,7 @@ from engine.casework.errors import CursorLost, OffsetGap, StoreAway
 from engine.casework.newlog import keep_below
 from engine.casework.outbox import OutboxRow
 from engine.casework.overview import Overview, overview
-from engine.casework.people import CONTACT_ROLES, Actor
+from engine.casework.people import CONTACT_ROLES, Actor, Role
 from engine.casework.photos import Photo
 from engine.casework.plans import Plans
 from engine.casework.platform import Fault, PlatformCounter
@@ -262,7 +262,8 @@ class Casework:
         """
         with self.store.read() as db:
             found = queries.one_case(db, case_id, actor, now_ms)
-        if found is not None and actor.role in CONTACT_ROLES and has_contact(found.reports):
+        person = actor.role in CONTACT_ROLES - {Role.SYSTEM}
+        if found is not None and person and has_contact(found.reports):
             self.note(actor, "contact.read", case_id)
         return found
 

@@ -126,7 +126,7 @@ def _demo(
     simulation = Simulation(script, ground_of(place), seed, sensors)
     folder.mkdir(0o700, parents=True, exist_ok=True)
     registry = folder / "registry.csv"
-    simulation.network.write_registry(registry)
+    simulation.network.write_registry(registry, drill=script.drill)
     grids = folder / "grids.geojson.gz"
     if not grids.exists():
         grids.write_bytes(gzip.compress(place.grids.geojson(), 6, mtime=0))

@@ -204,6 +204,7 @@ class Player:
             lat=call.lat,
             contact_phone=call.contact,
             source="12345",
+            drill=self._simulation.scenario.drill,
         )
         key = "call-" + hashlib.sha256(said.encode()).hexdigest()[:32]
         self._engine.casework.report(report, HOTLINE, idempotency_key=key, t_ms=call.t)

@@ -96,7 +96,7 @@ def simulate(
         script = _script(scenario, starts, skip_ms, fault or [])
         simulation = _simulation(script, city, seed, sensors)
         if registry is not None:
-            simulation.network.write_registry(registry)
+            simulation.network.write_registry(registry, drill=script.drill)
         lasts_ms = script.lasts_ms if lasts_ms is None else lasts_ms
         if explain_only:
             for line in explain(simulation, lasts_ms or script.lasts_ms, english=lang is Language.EN):

@@ -58,6 +58,13 @@ def test_the_registry_of_the_played_is_written_as_it_was_read(ground: Ground, tm
     assert all(row in whole for row in nine)
 
 
+def test_the_sensors_of_an_exercise_are_registered_as_such(ground: Ground, tmp_path: Path) -> None:
+    network = choose(read_registry(ground.registry), SIGNALS, 9)
+    network.write_registry(tmp_path / "nine.csv", drill=True)
+    with (tmp_path / "nine.csv").open(encoding="utf-8") as file:
+        assert {row["drill"] for row in csv.DictReader(file)} == {"true"}
+
+
 @pytest.mark.parametrize(
     ("text", "count", "fault"),
     [
