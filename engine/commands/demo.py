@@ -120,11 +120,13 @@ def _demo(
     english: bool,
     chosen: Path | None,
 ) -> None:
+    folder.mkdir(0o700, parents=True, exist_ok=True)
     place, made_up = played(chosen, folder / "city")
     if made_up:
-        typer.echo(f"{place.name}：网格来自 {chosen}，其余（传感器、道路、积水点等）为演示虚构", err=True)
-    simulation = Simulation(script, ground_of(place), seed, sensors)
-    folder.mkdir(0o700, parents=True, exist_ok=True)
+        typer.echo(f"{place.name}：{chosen} 里没有的（传感器、道路、积水点等）为演示虚构", err=True)
+    # a city of one's own is played as it is: sensors beyond those that it has would be doubles
+    all_of_them = chosen is not None and sensors >= len(place.sensors)
+    simulation = Simulation(script, ground_of(place), seed, None if all_of_them else sensors)
     registry = folder / "registry.csv"
     simulation.network.write_registry(registry, drill=script.drill)
     grids = folder / "grids.geojson.gz"
