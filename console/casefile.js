@@ -1,7 +1,7 @@
 // 案卷: one case on paper — facts, readings, every move, photos, and room for signatures.
 
 import * as api from "./talk/api.js";
-import { $, el } from "./dom.js";
+import { $, el, fill } from "./dom.js";
 import { chart } from "./views/chart.js";
 import { drawBanner, languageButton } from "./views/tools.js";
 import { sentence } from "./words/sentences.js";
@@ -31,7 +31,7 @@ class CaseFile {
     const { case: one, events, reports } = this.detail;
     document.title = `${say("case_file")} ${one.id}`;
     drawBanner($("banner"), this.status, { clock: time });
-    $("file").replaceChildren(
+    fill($("file"),
       el("header", {}, el("h1", {}, say("case_file")), el("p", {}, `${this.status.city} · ${one.id}`), one.drill && el("p", { class: "exercise" }, say("drill"))),
       el("h2", {}, one.title), this.facts(one),
       el("h2", {}, say("readings_chart")), chart(this.series, events, this.rules.get(one.rule)) ?? el("p", {}, say("none")),

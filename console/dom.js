@@ -1,5 +1,7 @@
 // Making elements without markup in strings: text is always text.
 
+const nodes = (children) => children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false);
+
 export function el(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
@@ -8,7 +10,7 @@ export function el(tag, attributes = {}, ...children) {
     else if (name === "class") element.className = value;
     else element.setAttribute(name, value === true ? "" : value);
   }
-  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
+  element.append(...nodes(children));
   return element;
 }
 
@@ -17,8 +19,11 @@ const SPACE = "http://www.w3.org/2000/svg";
 export function svg(tag, attributes, ...children) {
   const element = document.createElementNS(SPACE, tag);
   for (const [name, value] of Object.entries(attributes)) if (value !== null && value !== undefined) element.setAttribute(name, value);
-  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
+  element.append(...nodes(children));
   return element;
 }
+
+// put these in the place of all that an element holds
+export const fill = (root, ...children) => root.replaceChildren(...nodes(children));
 
 export const $ = (id) => document.getElementById(id);

@@ -57,7 +57,11 @@ class Console {
       await this.city.enter();
     } catch (problem) {
       if (problem.status === 401) this.signIn();
-      else setTimeout(() => location.reload(), 3000);
+      else {
+        this.city.link = "lost";
+        this.drawLink();
+        setTimeout(() => location.reload(), 3000);
+      }
       return;
     }
     this.filters.posts(this.city.posts);
@@ -228,9 +232,13 @@ class Console {
     this.fresh.delete(id);
     this.section("live");
     this.view("cases");
-    this.story.open(id).then(this.drawSoon);
-    const one = this.city.cases.get(id);
-    if (one) this.map?.show(one.lon, one.lat);
+    const seen = this.city.cases.get(id);
+    if (seen) this.map?.show(seen.lon, seen.lat);
+    this.story.open(id).then(() => {
+      const one = this.story.detail?.case;
+      if (!seen && one) this.map?.show(one.lon, one.lat);
+      this.drawSoon();
+    });
     history.replaceState(null, "", `#${id}`);
     this.drawSoon();
   }

@@ -45,7 +45,7 @@ export function layers(theme) {
         "circle-stroke-width": ["case", ["==", ["get", "state"], "silent"], 1.6, 0], "circle-stroke-color": shade.quiet,
       } },
     { id: "vehicles", type: "circle", source: "sensors", filter: ["==", ["get", "family"], "vehicle"],
-      paint: { "circle-radius": ["interpolate", ["linear"], ["zoom"], 9, 2.4, 15, 7], "circle-color": shade.kinds.vehicle, "circle-stroke-color": shade.zone, "circle-stroke-width": 1.6 } },
+      paint: { "circle-radius": ["interpolate", ["linear"], ["zoom"], 9, 1.4, 12, 3, 15, 7], "circle-color": shade.kinds.vehicle, "circle-stroke-color": shade.zone, "circle-stroke-width": ["interpolate", ["linear"], ["zoom"], 9, 0.6, 13, 1.6] } },
     { id: "alert-halo", type: "circle", source: "alerts", paint: { "circle-color": byLevel(["get", "level"]), "circle-opacity": 0.3, "circle-radius": ["interpolate", ["linear"], ["zoom"], 9, ["+", 3, ["get", "rank"]], 14, ["+", 8, ["*", 3, ["get", "rank"]]]] } },
     { id: "alerts", type: "circle", source: "alerts", layout: { "circle-sort-key": ["get", "rank"] },
       paint: { "circle-color": byLevel(["get", "level"]), "circle-radius": ["interpolate", ["linear"], ["zoom"], 9, 2.6, 14, 5.5], "circle-stroke-color": shade.edge, "circle-stroke-width": 1.2 } },

@@ -44,11 +44,19 @@ function frame(series, events, rule) {
   return { kind, points, moves, reached, from, to, low, high, x, y };
 }
 
+// words of lines that lie close stand beside each other
 function limits({ kind, reached, y }) {
-  return reached.flatMap(({ name, value }) => [
-    svg("line", { class: `limit c-${name}`, x1: LEFT, x2: WIDTH - RIGHT, y1: y(value), y2: y(value) }, svg("title", {}, `${levelWord(name)} ${amount(kind, value)}`)),
-    svg("text", { class: `limit-word c-${name}`, x: WIDTH - RIGHT - 2, y: y(value) - 3, "text-anchor": "end" }, say("threshold", { level: levelWord(name), value: amount(kind, value) })),
-  ]);
+  let [below, shifted] = [Infinity, 0];
+  return [...reached].sort((a, b) => a.value - b.value).flatMap(({ name, value }) => {
+    const at = y(value);
+    shifted = below - at < 11 ? shifted + 1 : 0;
+    below = at;
+    const word = say("threshold", { level: levelWord(name), value: amount(kind, value) });
+    return [
+      svg("line", { class: `limit c-${name}`, x1: LEFT, x2: WIDTH - RIGHT, y1: at, y2: at }, svg("title", {}, word)),
+      svg("text", { class: `limit-word c-${name}`, x: LEFT + 5 + shifted * 62, y: at - 3 }, word),
+    ];
+  });
 }
 
 function ticks({ moves, x }) {

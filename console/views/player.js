@@ -1,7 +1,7 @@
 // The demo's player: pause, speed, jump. Shown only where the engine plays a simulated city.
 
 import * as api from "../talk/api.js";
-import { $, el } from "../dom.js";
+import { $, el, fill } from "../dom.js";
 import { dayTime, say } from "../words/words.js";
 
 const SPEEDS = [1, 10, 60, 300, 1200];
@@ -38,7 +38,7 @@ export class PlayerBar {
     const speed = el("select", { id: "play-speed", disabled: off, onchange: (event) => this.tell({ speed: Number(event.target.value) }) },
       [...new Set([...SPEEDS, found.speed])].sort((a, b) => a - b).map((one) => el("option", { value: one }, `${one}×`)));
     speed.value = found.speed;
-    root.replaceChildren(
+    fill(root,
       el("b", {}, say("player")), el("span", {}, found.title ?? found.scenario),
       el("button", { type: "button", class: "plain", id: "play-pause", disabled: off, onclick: () => this.tell(found.paused ? { resume: true } : { pause: true }) }, say(found.paused ? "resume_play" : "pause")),
       el("label", {}, say("speed_is"), speed),
