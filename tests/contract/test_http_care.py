@@ -206,6 +206,22 @@ def test_what_is_no_photo_is_refused(town: Town, body: bytes, kind: str, status:
     assert (answer.status_code, answer.json()["code"]) == (status, code)
 
 
+def test_a_photo_that_cannot_be_kept_is_not_taken(town: Town) -> None:
+    folder = town.engine.folder / "attachments"
+    aside = folder.rename(folder.with_name("aside")) if folder.exists() else None
+    folder.write_bytes(b"")  # no folder can be made where a file stands
+    case = town.case_of(DRAIN_EAST)
+    try:
+        with town.client("operator") as client:
+            path, body = f"/api/v1/cases/{case['id']}/attachments", photo("WEBP")
+            answer = client.post(path, content=body, headers={"content-type": "image/webp"})
+        assert (answer.status_code, town.case_of(DRAIN_EAST)["version"]) == (503, case["version"])
+    finally:
+        folder.unlink()
+        if aside is not None:
+            aside.rename(folder)
+
+
 # ---- the headers of every answer
 
 

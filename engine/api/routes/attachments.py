@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from engine.api.guard import actor, desk
 from engine.api.problems import Problem
 from engine.api.routes.cases import CaseId, known_case
-from engine.api.services import Services
+from engine.api.services import Services, Unavailable
 from engine.casework.attaching import AttachmentView
 from engine.casework.people import Actor
 from engine.casework.photos import PhotoFolder, cleaned
@@ -33,7 +33,10 @@ def _take(services: Services, case_id: str, caller: Actor, body: bytes) -> Attac
     folder = _folder(services)
     services.casework.may_attach(case_id, caller)
     photo, kept = cleaned(body)
-    folder.keep(photo.sha256, kept)
+    try:
+        folder.keep(photo.sha256, kept)
+    except OSError as error:
+        raise Unavailable(f"照片无法保存 / the photo cannot be kept: {error.strerror}") from error
     return services.casework.attach(case_id, photo, caller, t_ms=services.now_ms())
 
 
