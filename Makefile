@@ -5,6 +5,8 @@ BIN    := $(VENV)/bin
 SYSTEM_PACKAGES := chromium fonts-noto-cjk prometheus strace default-jre-headless maven postgresql mosquitto \
                    prometheus-alertmanager openssl
 DEMO_FLAGS ?=
+# make demo SCENARIO=bad-day
+SCENARIO ?=
 STACK_FLAGS ?=
 # compiled kernels are kept between runs
 export NUMBA_CACHE_DIR ?= $(CURDIR)/.cache/numba
@@ -12,7 +14,7 @@ export NUMBA_CACHE_DIR ?= $(CURDIR)/.cache/numba
 .PHONY: demo test check bench bench-kafka stack stack-down soak mutants lock test-setup python lint types imports clean
 
 demo: $(VENV)/run.ok
-	$(BIN)/tongguan demo $(DEMO_FLAGS)
+	$(BIN)/tongguan demo $(if $(SCENARIO),--scenario $(SCENARIO)) $(DEMO_FLAGS)
 
 test: $(VENV)/dev.ok
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
