@@ -67,7 +67,7 @@ class Beside:
             quiet = self._subscribe(self._wake)
             try:
                 async with asyncio.TaskGroup() as group:
-                    work = [group.create_task(one) for one in (telling.run(), self._follow(telling, threads))]
+                    work = [group.create_task(one) for one in (telling.run(), self._follow(telling))]
                     await self._ended.wait()
                     for task in work:
                         task.cancel()
@@ -78,10 +78,10 @@ class Beside:
         with suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._work.set)
 
-    async def _follow(self, telling: Telling, threads: ThreadPoolExecutor) -> None:
+    async def _follow(self, telling: Telling) -> None:
         """Say what was published, when woken and once a second."""
         while True:
-            _, last = await asyncio.get_running_loop().run_in_executor(threads, self._casework.positions)
+            _, last = await telling.patiently(self._casework.positions)
             await telling.published(last)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._work.wait(), LOOK_S)

@@ -10,6 +10,7 @@ import asyncio
 import base64
 import hashlib
 import hmac
+import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -160,5 +161,6 @@ def posters_of(file: str, roster: RosterFile, now_ms: Callable[[], int], tz: str
     def on_duty(post: str) -> list[str]:
         return [one.phone for one in roster.roster().at(post, now_ms()) if one.phone]
 
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # its lines name addresses, and those of robots are secrets
     destinations = read_destinations(Path(file)) if file else []
     return [Poster(one, wall_clock_ms, on_duty, tz) for one in destinations]

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import select, update
+from sqlalchemy.exc import OperationalError
 
 from engine.casework.bulk import insert_rows
 from engine.casework.errors import StoreAway
@@ -111,10 +112,10 @@ class Telling:
         """Tell one destination everything, however long that takes."""
         progress = self.progress[one.name]
         try:
-            await self._again(lambda: self._load(one, progress))
+            await self.patiently(lambda: self._load(one, progress))
             while True:
                 await self._until_due(progress)
-                rows = await self._again(lambda: self._casework.read_outbox(progress.position, BATCH))
+                rows = await self.patiently(lambda: self._casework.read_outbox(progress.position, BATCH))
                 if not rows:
                     async with self._given:
                         await self._given.wait_for(lambda: self._last > progress.position)
@@ -141,7 +142,7 @@ class Telling:
             self._note_failure(one, progress, sent.fault)
         if sent.pause_ms:
             progress.next_t = max(progress.next_t, wall_clock_ms() + sent.pause_ms)
-        await self._again(lambda: self._keep(one, progress, before, sent.receipts))
+        await self.patiently(lambda: self._keep(one, progress, before, sent.receipts))
 
     def _note_failure(self, one: Destination, progress: Progress, why: str) -> None:
         pause = min(self._first_pause_s * 2**progress.failed, LONGEST_PAUSE_S)
@@ -185,14 +186,11 @@ class Telling:
         _log.warning("%s: another worker tells it", one.name)
         self._load(one, progress)
 
-    async def _again(self, work: Callable[[], _T]) -> _T:
-        """Do something with the database, however long it is away."""
+    async def patiently(self, work: Callable[[], _T]) -> _T:
+        """Do something with the database, however long it is away or locked."""
         while True:
             try:
-                return await self._in_thread(work)
-            except StoreAway as fault:
+                return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+            except (StoreAway, OperationalError) as fault:
                 _log.debug("telling waits: %s", fault)
                 await asyncio.sleep(1.0)
-
-    async def _in_thread(self, work: Callable[[], _T]) -> _T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work)

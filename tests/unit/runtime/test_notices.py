@@ -125,7 +125,10 @@ def test_what_was_not_taken_is_told_again_under_the_same_id_also_by_the_next_pro
         assert int(str(receipts(town, case["id"])["webhook:later", 1]["tries"])) > 2
 
 
-def test_red_alerts_go_to_the_duty_leaders_robot_and_others_do_not(town: Town, tmp_path: Path) -> None:
+def test_red_alerts_go_to_the_duty_leaders_robot_and_others_do_not(
+    town: Town, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
     roster = "date,post,from,to,name,phone\n" + "".join(
         f"2020-01-0{day},leader,00:00,00:00,某人,1390000000{day}\n" for day in (1, 2)
     )
@@ -145,6 +148,7 @@ def test_red_alerts_go_to_the_duty_leaders_robot_and_others_do_not(town: Town, t
             states = lambda: {name: one["state"] for name, one in receipts(town, case["id"]).items()}  # noqa: E731
             until(lambda: len(states()) == 2, "receipts")
             assert set(states().values()) == {"taken"}
+        assert "access_token" not in caplog.text
         (post,) = ding.posts
         query = parse_qs(urlsplit(post.path).query)
         signed = hmac.new(b"SEC000", f"{query['timestamp'][0]}\nSEC000".encode(), hashlib.sha256).digest()
