@@ -106,7 +106,7 @@ class Crews:
             return self._office(case, t_ms)
         if case.state == "dispatched":
             return self._come(case, t_ms)
-        if case.state in ("handled", "verified") and case.by_person:
+        if case.state == "verified" or (case.state == "handled" and case.by_person):
             return self._check(case, t_ms)
         return self._work(case, t_ms) if case.state == "handling" else None
 

@@ -117,6 +117,7 @@ class Pace:
         """Return how many seconds of the wall's clock are left until a moment; inf while it stands still."""
         if t_ms <= self._jump_ms:
             return 0.0
+        self._jump_ms = 0
         if self._paused:
             return inf
         if self._speed is None or self._begun is None:

@@ -140,7 +140,7 @@ def test_the_duty_officer_passes_on_what_the_system_leaves_to_people(state: str,
     assert crews.decide(office.case, 1_000) is None
 
 
-@pytest.mark.parametrize("state", ["handled", "verified", "closed", "suspended", "rejected"])
+@pytest.mark.parametrize("state", ["handled", "closed", "suspended", "rejected"])
 def test_nobody_touches_a_case_that_waits_for_others(state: str) -> None:
     office = Office(msgspec.structs.replace(FIRST, state=state))
     assert Crews(1, Water({0: 0.0}, office), office).decide(office.case, 500 * MINUTE_MS) is None
@@ -173,3 +173,17 @@ def test_in_the_cloudburst_the_crew_says_done_with_about_31_cm_still_standing(se
     assert moves(office) == ["comment", "start", "finish"]
     assert 29.5 <= depth["finish"] <= 32.5
     assert depth["start"] > 10.0
+
+
+def test_an_inspector_looks_and_the_supervisor_closes_where_no_sensor_does() -> None:
+    office = Office(msgspec.structs.replace(FIRST, state="handled", by_person=True))
+    crews = Crews(1, Water({0: 20.0}, office), office)
+    act = crews.decide(office.case, 20 * MINUTE_MS)
+    assert act is not None
+    assert (act.move, act.role, act.passes) == ("verify", "inspector", False)
+    passed = Crews(1, Water({0: 1.0}, office), office).decide(office.case, 20 * MINUTE_MS)
+    assert passed is not None
+    assert passed.passes
+    closed = crews.decide(msgspec.structs.replace(office.case, state="verified"), 20 * MINUTE_MS)
+    assert closed is not None
+    assert (closed.move, closed.role) == ("close", "supervisor")
