@@ -79,6 +79,7 @@ def console(
     try:
         yield watched
     finally:
+        watched.page.unroute_all(behavior="ignoreErrors")
         context.close()
     assert watched.complaints == []
     assert watched.elsewhere == []
