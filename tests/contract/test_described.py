@@ -29,6 +29,7 @@ CALLS = int(os.environ.get("TONGGUAN_API_CALLS", "300"))
 STREAM = "/api/v1/stream"  # does not end by itself; tests/contract/test_http_stream.py
 NEEDS_MORE = frozenset({"bbox", "if-match", "idempotency-key"})
 """What a description cannot say: which box is not inside out, which version a case has, which categories there are."""
+READINGS = "/api/v1/readings"  # takes the good ones of a body, and names the others by their place
 OF_THE_MOMENT = ("/api/v1/player", "/attachments")
 """What the player can do depends on what is played, and whether bytes are a picture on all of them."""
 
@@ -88,6 +89,8 @@ def _call(
     given_case = mode is GenerationMode.POSITIVE and "case_id" in names
     case_id = town.case_of(DRAIN_EAST)["id"] if given_case else ""
     excluded = [CHECKS.get_one("ignored_auth")]  # its calls are with tokens of nobody
+    if operation.path == READINGS:
+        excluded.append(CHECKS.get_one("negative_data_rejection"))
     if names & NEEDS_MORE or operation.path.endswith(OF_THE_MOMENT):
         excluded.append(CHECKS.get_one("positive_data_acceptance"))
 

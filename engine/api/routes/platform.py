@@ -52,13 +52,18 @@ def _digest(*parts: object) -> str:
 
 
 def _name(hook: Webhook) -> str:
-    return hook.groupLabels.get("alertname") or hook.commonLabels.get("alertname") or "alerts"
+    return _plain(hook.groupLabels.get("alertname") or hook.commonLabels.get("alertname") or "alerts")
 
 
 def _sentence(alert: Alert) -> str:
     said = [alert.annotations.get(name, "") for name in ("summary", "description")]
     where = ", ".join(f"{k}={v}" for k, v in sorted(alert.labels.items()) if k not in ("alertname", "severity"))
-    return "\n".join(part for part in (*said, where) if part)
+    return _plain("\n".join(part for part in (*said, where) if part))
+
+
+def _plain(text: str) -> str:
+    """Return a text without what no database takes."""
+    return text.replace("\x00", "\N{REPLACEMENT CHARACTER}")
 
 
 def _faults(hook: Webhook) -> list[tuple[str, Fault]]:
@@ -67,7 +72,7 @@ def _faults(hook: Webhook) -> list[tuple[str, Fault]]:
     A group is one case. Each of its alerts that fires is noted once, and that all of them are gone.
     """
     group = f"{_name(hook)[:120]}|{_digest(hook.groupLabels)}"
-    title = (hook.commonAnnotations.get("summary") or _name(hook)).partition("\n")[0][:120]
+    title = _plain(hook.commonAnnotations.get("summary") or _name(hook)).partition("\n")[0][:120]
     if hook.status == "resolved":
         ended = sorted((alert.fingerprint, alert.startsAt, alert.endsAt) for alert in hook.alerts)
         return [(f"over-{_digest(group, ended)}", Fault(group=group, title=title, text=f"已恢复：{title}", over=True))]
