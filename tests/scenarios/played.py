@@ -60,9 +60,9 @@ def chosen(name: str, kinds: Sequence[str]) -> Scenario:
 
 
 def play(
-    folder: Path, name: str, kinds: Sequence[str] = (), *, sensors: int | None = None, further_h: int = 0
+    folder: Path, name: str, kinds: Sequence[str] = (), *, sensors: int | None = None, minutes: int | None = None
 ) -> Story:
-    """Play a scenario with seed 1 and `further_h` hours more."""
+    """Play a scenario with seed 1, as long as it is or for so many minutes of it."""
     place = load_city()
     scenario = chosen(name, kinds)
     simulation = Simulation(scenario, ground_of(place), 1, sensors)
@@ -74,7 +74,7 @@ def play(
     engine = Embedded(folder / "engine", plan, player=True)
     try:
         engine.start()
-        until = scenario.starts_ms + scenario.lasts_ms + further_h * 60 * MINUTE_MS
+        until = scenario.starts_ms + (scenario.lasts_ms if minutes is None else minutes * MINUTE_MS)
         Player(engine, simulation, Pace(None)).run(threading.Event(), until)
         engine.drain(300.0)
         return Story(scenario, simulation.world, tuple(_all(engine)))
