@@ -29,8 +29,12 @@ export class Story {
     }
     this.id = id;
     this.root.hidden = false;
+    const from = document.activeElement;
     await this.load();
-    if (this.id === id && !this.root.contains(document.activeElement)) this.root.querySelector("h2")?.focus({ preventScroll: true });
+    // whoever has gone on meanwhile keeps the keyboard where it is
+    const now = document.activeElement;
+    const stayed = now === from || now === document.body || now.dataset.key === id;
+    if (this.id === id && stayed && !this.root.contains(now)) this.root.querySelector("h2")?.focus({ preventScroll: true });
   }
 
   close() {
