@@ -88,14 +88,19 @@ def test_of_thousands_of_rows_only_those_in_sight_are_elements(page: Page) -> No
     expect(page.locator('#cases [aria-posinset="1"] .card')).to_be_visible()
 
 
+def work(page: Page) -> tuple[Any, ...]:
+    found = counted(page)
+    return found["drawn"], found["handed"], found["repaints"]
+
+
 def test_nothing_is_drawn_while_nothing_changes(page: Page) -> None:
-    polls(page, 3)
-    before = counted(page)
-    polls(page, 5)
-    after = counted(page)
-    assert after["drawn"] == before["drawn"]
-    assert after["handed"] == before["handed"]
-    assert after["repaints"] - before["repaints"] <= 2
+    before: tuple[Any, ...] = ()
+    for _ in range(40):  # the last tiles of the map come in
+        if before == (before := work(page)):
+            break
+        polls(page, 3)
+    polls(page, 4)
+    assert work(page) == before
 
 
 def test_a_burst_of_alerts_is_handed_over_in_few_pieces(town: Town, page: Page) -> None:
