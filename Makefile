@@ -11,7 +11,7 @@ STACK_FLAGS ?=
 # compiled kernels are kept between runs
 export NUMBA_CACHE_DIR ?= $(CURDIR)/.cache/numba
 
-.PHONY: demo test check bench bench-kafka stack stack-down soak mutants lock test-setup python lint types imports clean
+.PHONY: demo test check bench bench-kafka stack stack-down soak screenshots mutants lock test-setup python lint types imports clean
 
 demo: $(VENV)/run.ok
 	$(BIN)/tongguan demo $(if $(SCENARIO),--scenario $(SCENARIO)) $(DEMO_FLAGS)
@@ -51,6 +51,10 @@ soak: $(VENV)/dev.ok
 	$(BIN)/pytest tests/soak/spread.py tests/soak/faults.py
 	TONGGUAN_EXAMPLES=5000 TONGGUAN_KILLS=200 $(BIN)/pytest -n 2 --dist loadfile tests/property tests/crash --timeout 0
 	TONGGUAN_API_CALLS=5000 $(BIN)/pytest -n 2 tests/contract/test_described.py --timeout 0
+
+# the pictures of docs/, played anew in a real browser
+screenshots: $(VENV)/dev.ok
+	$(BIN)/python -m tests.e2e.screenshots
 
 mutants: $(VENV)/dev.ok
 	$(BIN)/python -m tests.mutants
