@@ -18,6 +18,8 @@ ON_CM, OFF_CM, TOP_CM = 105.0, 40.0, 300.0
 SEEPS_CM_MIN, LIFTS_CM_MIN, RAIN_CM_MIN = 0.45, 60.0, 0.7
 """The last: per mm/h of rain on the catchment."""
 NEAR_M = 300.0
+STARTS_CM = 20.0
+"""How far above its start level a sump may stand while its pump starts."""
 
 
 class Pumps(Part):
@@ -37,6 +39,7 @@ class Pumps(Part):
         self.sump_cm = OFF_CM + (ON_CM - OFF_CM) * nature[:, 0]
         self._seeps = SEEPS_CM_MIN * (0.4 + 1.2 * nature[:, 1])
         self.runs = np.zeros(len(eye.x), dtype=np.bool_)
+        self._most = np.zeros(len(eye.x))
         if flood is not None:
             low = np.array([i for i, place in enumerate(ground.low) if place.use == "underpass"], dtype=np.int64)
             nearest, away = nearest_of(eye.x, eye.y, flood.x[low], flood.y[low])
@@ -56,6 +59,7 @@ class Pumps(Part):
         lifted = np.where(self.runs, LIFTS_CM_MIN, 0.0)
         self.sump_cm = np.clip(self.sump_cm + minutes * (comes - lifted), 0.0, TOP_CM)
         self.sump_cm = np.where((drowned > 1.0) & ~self.runs, TOP_CM, self.sump_cm)
+        self._most = np.maximum(self._most, self._over())
 
     def see(self, glance: Glance) -> None:
         """Tell whether a pump runs, and how high the water stands in its sump."""
@@ -76,5 +80,7 @@ class Pumps(Part):
 
     def dangers(self) -> tuple[Floats, Floats, Floats, Floats] | None:
         """Return how far sumps stand above where their pumps should be running, cm."""
-        over = np.maximum(self.sump_cm - ON_CM - 20.0, 0.0)
-        return self._eye.x, self._eye.y, over, over
+        return self._eye.x, self._eye.y, self._over(), self._most
+
+    def _over(self) -> Floats:
+        return np.asarray(np.maximum(self.sump_cm - ON_CM - STARTS_CM, 0.0), dtype=np.float64)
