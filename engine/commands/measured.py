@@ -160,7 +160,7 @@ def measure(
         if rule in VIDEO:
             scores[rule] = _video_score(rule, mine, seen, simulation, ground)
         else:
-            scores[rule] = _score(mine, truly if rule != "device.stuck" else stuck)
+            scores[rule] = compared(mine, truly if rule != "device.stuck" else stuck)
     return scores, frames
 
 
@@ -200,7 +200,8 @@ class _Reader:
         return out
 
 
-def _score(said: Episodes, true: Episodes) -> Score:
+def compared(said: Episodes, true: Episodes) -> Score:
+    """Return how what was said meets what is true, by sensor and time."""
     score = Score()
     for sensor in sorted({*said, *true}):
         mine, truly = said.get(sensor, []), true.get(sensor, [])

@@ -20,7 +20,7 @@ SEEDS = re.compile(r"(\d{1,9})(?:-(\d{1,9}))?")
 MOST_SEEDS = 1_000
 ABOUT = """# How well the rules find what is true
 
-Made by `{command}`; {runs} runs. Any other seeds give the same within a few percent.
+Made by `{command}`; {runs} runs. The seeds were chosen after the thresholds.
 
 Each city is played twice with the same seed: seen by real instruments (noise, drift, error of scale, where they hang,
 faults, gateways that fail) and by perfect ones. What a rule says of perfect readings is what is true of the physical
