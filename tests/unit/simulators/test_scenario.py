@@ -69,9 +69,9 @@ def test_all_faults_are_named_at_once_in_order_of_place(tmp_path: Path) -> None:
     assert told(written(tmp_path, text)) == [
         "mine.yaml:2:7: name: must be a name of a-z, 0-9 and _; got Mine",
         "mine.yaml:3:6: for: must be a duration, one whole number and ms, s, m, h or d, at least 60000 ms; got 3 h",
-        "mine.yaml:4:1: strom: must be one of name, title, starts, utc_offset_h, for, prelude, wind, signals, bins, "
-        "vehicles, storm, water, leak, room_leak, open_leak, regulator, electric, fires, power_cut, missed_rounds, "
-        "late_drops, scenes, misdeeds, calls, faults; got strom",
+        "mine.yaml:4:1: strom: must be one of name, title, starts, utc_offset_h, for, drill, prelude, wind, signals, "
+        "bins, vehicles, storm, water, leak, room_leak, open_leak, regulator, electric, fires, power_cut, "
+        "missed_rounds, late_drops, scenes, misdeeds, calls, faults; got strom",
         "mine.yaml:5:19: wind.speed_m_s: low must not be above high; got [5, 2]",
         "mine.yaml:5:37: wind.from_deg: must be a number 0..360; got north",
         "mine.yaml:7:27: faults[0].share: must be a number 0..1; got 1.5",
