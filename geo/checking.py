@@ -175,6 +175,8 @@ def _mended(grids: list[_Grid], shapes: npt.NDArray[np.object_], flaws: list[Fla
         reason = str(shapely.is_valid_reason(shapes[row]))
         told, place = in_degrees(reason)
         mended = shapely.make_valid(shapes[row], method="structure", keep_collapsed=False)
+        if mended.is_empty:  # a hole takes all of it away
+            mended = shapes[row].convex_hull
         why = f"must be valid; got {told.partition(' at ')[0]}"
         flaws.append(Flaw("invalid", (grids[row].name,), *place, round(tiling.area_m2(mended), 2), why, mended))
         shapes[row] = mended

@@ -120,7 +120,7 @@ NESTED: dict[str, tuple[bytes, str]] = {
     "a hole as large as its polygon": (_made("Polygon", [WIDE, WIDE]), "self-intersection at 120.0000000, 30.0000000"),
     "a part inside another": (_made("MultiPolygon", [[WIDE], [INNER]]), "nested shells at 120.0020000, 30.0020000"),
     "parts that overlap": (_made("MultiPolygon", [[WIDE], [square(120.005, 30.005, 0.01)]]), "self-intersection at"),
-    "rings nested too deep": (_made("Polygon", [[[[120, 30]]]]), "a ring has at least 4 positions"),
+    "rings nested too deep": (_made("Polygon", [[[[120, 30]]]]), "must have at least 4 positions"),
     "a grid inside another": (
         collection(feature(WIDE), feature(INNER, "330683001028002")),
         "330683001028001 and 330683001028002 overlap",

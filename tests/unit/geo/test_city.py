@@ -153,6 +153,7 @@ def test_the_ground_slopes_as_its_elevations_say(city: City) -> None:
 
 def test_the_same_seed_makes_the_city_that_is_shipped(city: City, made: City) -> None:
     names = sorted(str(p.relative_to(city.folder)) for p in city.folder.rglob("*") if p.is_file())
+    names.remove("duty.yaml")  # people write rosters
     assert names == sorted(str(p.relative_to(made.folder)) for p in made.folder.rglob("*") if p.is_file())
     assert [n for n in names if content(city.path(n)) != content(made.path(n))] == []
 
