@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
@@ -18,13 +18,12 @@ from engine.detect.episodes import Episodes
 from engine.detect.kernels import layout as at
 from engine.detect.kernels.compiled import NEVER, compiled
 from engine.detect.kernels.order import JUDGEMENT, SEEN
-from engine.detect.rows import F64, I32, U8, rows_of
+from engine.detect.rows import F64, I32, U8
 from engine.detect.rule_state import Matrix
 from geo import NO_PLACE
 from geo.grids import GridSet
 
 EVERY_MS: Final = 60_000
-_encode = msgspec.json.Encoder().encode
 
 
 class LastValue(msgspec.Struct, frozen=True, gc=False):
@@ -66,14 +65,6 @@ class LastValues:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def latest(self) -> LastValues:
-        """Return the last value of each series only."""
-        n = len(self)
-        series, back = np.unique(self.rows["series"][::-1], return_index=True)
-        if len(series) == n:
-            return self
-        return replace(self, rows=rows_of(self.rows, np.sort(n - 1 - back)))
-
     def records(self) -> list[LastValue]:
         """Spell the values out."""
         names, grids = self.vocabulary.names, self._grids()
@@ -92,10 +83,6 @@ class LastValues:
             return [None] * len(self)
         lon, lat = (np.ascontiguousarray(self.rows[name]) for name in ("lon", "lat"))
         return [grids.code_of(row) for row in grids.locate(lon, lat).tolist()]
-
-    def encode(self) -> list[tuple[bytes, bytes]]:
-        """Return key `sensor|kind` and value of each record of `city.sensors`."""
-        return [(f"{one.sensor}|{one.kind}".encode(), _encode(one)) for one in self.records()]
 
 
 @compiled(types.void(SEEN, types.uint8[::1], types.int32[::1], types.int64[:, ::1], types.float64[::1]))

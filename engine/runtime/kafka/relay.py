@@ -16,7 +16,7 @@ from engine.casework.outbox import OutboxRow
 from engine.casework.service import Casework
 from engine.runtime.crashpoints import CrashPoint, crash_point
 from engine.runtime.kafka.sending import Record, Sender
-from engine.runtime.notify.telling import IDLE_S, Destination, Sent, Telling
+from engine.runtime.notify.telling import IDLE_S, Sent, Telling
 
 _T = TypeVar("_T")
 _log = logging.getLogger(__name__)
@@ -47,21 +47,13 @@ class CasesTopic:
 
 
 class Relay:
-    """Relay the outbox to destinations; `run` is to be called under a lease."""
+    """Number the outbox and let its destinations be told; `run` is to be called under a lease."""
 
-    def __init__(
-        self,
-        casework: Casework,
-        destinations: Sequence[Destination],
-        still_ours: Callable[[], bool],
-        threads: Executor,
-        *,
-        first_pause_s: float = 1.0,
-    ) -> None:
+    def __init__(self, casework: Casework, telling: Telling, threads: Executor) -> None:
         self._casework = casework
         self._threads = threads
         self._work = asyncio.Event()
-        self.telling = Telling(casework, destinations, still_ours, threads, first_pause_s=first_pause_s)
+        self.telling = telling
 
     def wake(self) -> None:
         """Say that there may be new messages; in the loop's thread."""

@@ -48,6 +48,7 @@ from engine.runtime.kafka.ticks import Ticker
 from engine.runtime.kafka.topics import Topics
 from engine.runtime.kafka.values import KeptValues
 from engine.runtime.notify.posting import posters_of
+from engine.runtime.notify.telling import Telling
 
 STORE_THREADS = 8
 LOOK_S = 5.0
@@ -216,7 +217,8 @@ class Worker:
         now_ms = (lambda: casework.clock() or self._clock()) if self._player else self._clock
         posters = posters_of(self.config.webhooks, roster, now_ms, self.config.tz)
         cases = CasesTopic(self.senders["cases"], self.topics.cases, events.of_cases(self.config.topic_prefix))
-        self.relay = Relay(casework, [cases, *posters], lambda: lease.held, self._threads)
+        telling = Telling(casework, [cases, *posters], lambda: lease.held, self._threads)
+        self.relay = Relay(casework, telling, self._threads)
         names = [cases.name, *(one.name for one in posters)]
         self.forgetting = Forgetting(self.store, names, lambda: lease.held, self._threads)
         self.relaying = UnderLease(lease, "the relay of the outbox", self.relay.run, self._threads)
