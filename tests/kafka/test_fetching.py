@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from aiokafka import AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
 
-from engine.runtime.errors import LogTimeMissing, OffLog
+from engine.runtime.errors import BrokerAway, LogTimeMissing, OffLog
 from engine.runtime.kafka.fetching import BatchConsumer, begin_offsets, end_offsets
 from engine.runtime.kafka.records import Keyed, RawFetch, decode, decode_keyed, pieces
 from engine.runtime.kafka.topics import Wanted
@@ -302,6 +303,42 @@ def test_partitions_that_a_group_assigns_wait_for_their_position_whatever_was_co
         while not found:
             found = await owner.fetch(timeout_ms=500)
         assert [row[0] for row in rows_of(found)] == [1, 2]
+        for one in consumers:
+            await one.stop()
+
+    run(work())
+
+
+def test_who_commits_all_the_time_does_not_keep_the_group_from_settling(broker: Broker) -> None:
+    name = topic(broker, 2)
+    group = f"group-{name}"
+
+    async def work() -> None:
+        seen = [Seeking(), Seeking()]
+        consumers = [
+            BatchConsumer(broker.connection, group=group, instance=f"w{j}", session_ms=6000, heartbeat_ms=500)
+            for j in range(2)
+        ]
+        for one, listener in zip(consumers, seen, strict=True):
+            listener.consumer = one
+            one.subscribe([name], listener)
+        first, second = consumers
+        await first.start()
+        done = 0
+
+        async def commit() -> None:
+            nonlocal done
+            await first.fetch(timeout_ms=5)
+            with suppress(BrokerAway):
+                done += await first.commit(dict.fromkeys(first.assignment(), 0))
+
+        joining = asyncio.create_task(second.start())
+        await until(lambda: bool(seen[1].assigned), commit)
+        done = 0
+        await until(lambda: done >= 200, commit)
+        assert len(seen[0].assigned) <= 2
+        assert len(seen[1].assigned) == 1
+        await joining
         for one in consumers:
             await one.stop()
 

@@ -177,6 +177,8 @@ def test_casework_killed_at_any_moment_goes_on_elsewhere(
         city.start("w2", wait=False)
         for round_ in range(6):
             city.feed([city.reading(f"DL-{n}", "drain.level", (120, 50)[round_ % 2]) for n in (1, 2, 3, 4)])
+            if round_ < 3:  # what comes in one go is one commit and one message
+                city.settle()
         city.until(lambda: not first.alive, "the first worker dies")
         assert city.owner("casework").name == "w2"
         city.settle()

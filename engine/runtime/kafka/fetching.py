@@ -114,8 +114,10 @@ class _Held(ConsumerRebalanceListener):  # type: ignore[misc]
     def __init__(self, consumer: Any, listener: Any) -> None:
         self._consumer = consumer
         self._listener = listener
+        self.joining = False
 
     async def on_partitions_revoked(self, revoked: Iterable[Partition]) -> None:
+        self.joining = True
         if self._listener is not None:
             await _done(self._listener.on_partitions_revoked(revoked))
 
@@ -123,6 +125,7 @@ class _Held(ConsumerRebalanceListener):  # type: ignore[misc]
         for partition in assigned:
             self._consumer.pause(partition)
             self._consumer.seek(partition, 0)
+        self.joining = False
         if self._listener is not None:
             await _done(self._listener.on_partitions_assigned(assigned))
 
@@ -149,6 +152,7 @@ class BatchConsumer:
     ) -> None:
         keep_buffers()
         self.connection = connection
+        self._held: _Held | None = None
         self._consumer = _Consumer(
             **connection.common(client_id),
             **consuming(isolation)
@@ -177,7 +181,8 @@ class BatchConsumer:
 
     def subscribe(self, topics: Iterable[str], listener: Any = None) -> None:
         """Ask the group for a share of the partitions; `listener` is a ConsumerRebalanceListener."""
-        self._consumer.subscribe(topics=list(topics), listener=_Held(self._consumer, listener))
+        self._held = _Held(self._consumer, listener)
+        self._consumer.subscribe(topics=list(topics), listener=self._held)
 
     def assign(self, partitions: Iterable[Partition]) -> None:
         """Take these partitions, without a group."""
@@ -220,12 +225,19 @@ class BatchConsumer:
             raise self.connection.fault(error) from error
         return [raw for fetched in found.values() for raw in fetched]
 
-    async def commit(self, positions: Mapping[Partition, int]) -> None:
-        """Tell the group the next offsets to read, for lag tools; ours is the checkpoint's."""
+    async def commit(self, positions: Mapping[Partition, int]) -> bool:
+        """Tell the group the next offsets to read, for lag tools; ours is the checkpoint's.
+
+        While the group shares out anew nothing is told, and False returned: it would wait behind the joining, be
+        refused as of a past generation, and aiokafka (0.14) would take that for a reason to join once more, without end.
+        """
+        if self._held is not None and self._held.joining:
+            return False
         try:
             await self._consumer.commit(dict(positions))
         except (kafka_errors.KafkaError, OSError, TimeoutError) as error:
             raise self.connection.fault(error) from error
+        return True
 
     async def ends(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
         """Return the offset that the next record (committed, where that is asked for) of each partition will have."""

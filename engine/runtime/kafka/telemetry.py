@@ -262,8 +262,7 @@ class Telemetry(ConsumerRebalanceListener):  # type: ignore[misc]
             moved = {self._tp(n): at for n, at in now.items() if told.get(n) != at}
             if moved and self._reading is not None:
                 with suppress(kafka_errors.KafkaError, RuntimeFault, TimeoutError):
-                    await self._reading.commit(moved)
-                    told = now
+                    told = now if await self._reading.commit(moved) else told
 
     async def _minding(self) -> None:
         """Make the producer anew when it is beyond help, and say again what was said since the last checkpoints."""
