@@ -23,6 +23,9 @@ const FRESH_MS = 3000;
 const PLAYED_MS = 600_000; // a city whose time is so far off plays a story
 const SECTIONS = { "#/overview": "overview", "#/duty": "duty" };
 
+// how a case or an alert is called aloud: an exercise says that it is one
+const called = (one) => (one.drill ? `${say("drill")} ${one.title}` : one.title);
+
 class Console {
   constructor() {
     this.fresh = new Set();
@@ -129,7 +132,7 @@ class Console {
   rang(alert) {
     sound.ring();
     document.body.dataset.rang = Number(document.body.dataset.rang ?? 0) + 1;
-    this.announce(say("red_alert", { title: alert.title, place: this.path.name(alert.grid?.slice(0, 12) ?? "") }));
+    this.announce(say("red_alert", { title: called(alert), place: this.path.name(alert.grid?.slice(0, 12) ?? "") }));
   }
 
   opened({ case: one }) {
@@ -138,11 +141,11 @@ class Console {
       this.fresh.delete(one.id);
       this.drawSoon();
     }, FRESH_MS);
-    this.announce(say("new_case", { title: one.title, place: one.grid_name ?? one.grid ?? "", level: levelWord(one.level) }));
+    this.announce(say("new_case", { title: called(one), place: one.grid_name ?? one.grid ?? "", level: levelWord(one.level) }));
   }
 
   moved({ event, case: one }) {
-    if (event.person) this.announce(say("moved_case", { title: one.title, move: isEnglish() ? moveWord(event.move) : event.title }));
+    if (event.person) this.announce(say("moved_case", { title: called(one), move: isEnglish() ? moveWord(event.move) : event.title }));
     if (this.story.id === one.id) this.reload();
   }
 
@@ -168,7 +171,7 @@ class Console {
     this.drawFigures();
     if (!this.map) return;
     this.map.setCases(cases.filter((one) => !this.filters.area || one.grid?.startsWith(this.filters.area)), this.story.id);
-    this.map.setAlerts(alerts);
+    this.map.setAlerts(alerts.filter((alert) => this.alertList.wants(alert)));
   }
 
   drawLink() {
@@ -317,6 +320,7 @@ class Console {
     on("zoom-in", "click", () => this.map?.zoom(0.8));
     on("zoom-out", "click", () => this.map?.zoom(-0.8));
     on("fit", "click", () => this.path.go(""));
+    on("alerts-drill", "change", () => this.drawSoon());
     on("tab-cases", "click", () => this.view("cases"));
     on("tab-alerts", "click", () => this.view("alerts"));
     on("tabs", "click", (event) => event.target.dataset.view && this.view(event.target.dataset.view));

@@ -56,8 +56,14 @@ export class AlertList {
     });
   }
 
+  // real alerts, those of exercises, or both: for the list and the map
+  wants(alert) {
+    const asked = $("alerts-drill").value;
+    return !asked || alert.drill === (asked === "drill");
+  }
+
   draw(alerts, area) {
-    const kept = alerts.filter((alert) => alert.open && (!area || alert.grid?.startsWith(area)));
+    const kept = alerts.filter((alert) => alert.open && this.wants(alert) && (!area || alert.grid?.startsWith(area)));
     this.rows.set(kept.sort((a, b) => RANK[b.level] - RANK[a.level] || b.changed_t - a.changed_t));
     $("alerts-total").textContent = kept.length;
   }

@@ -22,6 +22,7 @@ export const texts = {
   all_departments: ["全部部门", "All departments"], any_flag: ["不限标记", "Any flag"], mine: ["待我办理", "For me to do"],
   views: ["视图", "Views"], save_view: ["存为视图", "Save as view"], view_name: ["视图名称", "Name of the view"], delete_view: ["删除视图", "Delete view"], save: ["保存", "Save"],
   everything: ["全部在办案件", "All open cases"], red_only: ["红色", "Red"], late_only: ["超期", "Overdue"], drills_only: ["演练", "Drills"], own_view: ["自定义", "Custom"], clear_filters: ["清除筛选", "Clear filters"],
+  real_or_drill: ["实警或演练", "Real or drills"], real_and_drill: ["实警与演练", "Real and drills"], real_only: ["仅实警", "Real only"],
   no_cases: ["没有符合条件的案件", "No such cases"], no_alerts: ["暂无报警", "No alerts"], shown_of: ["{n} 件", "{n}"],
   new_case: ["新案件：{title}，{place}，{level}", "New case: {title}, {place}, {level}"], moved_case: ["案件 {title}：{move}", "Case {title}: {move}"],
   red_alert: ["红色报警：{title}，{place}", "Red alert: {title}, {place}"],

@@ -222,28 +222,30 @@ def _report(row: Row[Any], plain: bool) -> ReportView:
     )
 
 
-def list_alerts(
-    db: Connection,
-    actor: Actor,
-    *,
-    open_only: bool,
-    rule: str,
-    level: Sequence[str],
-    grid: str,
-    cursor: str | None,
-    limit: int,
-) -> AlertPage:
+class AlertFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Filters of lists of episodes, as those of cases."""
+
+    open_only: bool = True
+    rule: str = ""
+    level: Sequence[str] = ()
+    grid: str = ""
+    drill: bool | None = None
+
+
+def list_alerts(db: Connection, where: AlertFilter, actor: Actor, cursor: str | None, limit: int) -> AlertPage:
     """Return a page of episodes, the latest raise first."""
     limit = _limit(limit)
     query = select(episode.c.id, episode.c.raised_t).where(alerts_visible(actor))
-    if open_only:
+    if where.open_only:
         query = query.where(episode.c.level > 0)
-    if rule:
-        query = query.where(episode.c.rule == rule)
-    if level:
-        query = query.where(episode.c.level.in_(_levels(level)))
-    if grid:
-        query = query.where(episode.c.grid.startswith(grid, autoescape=True))
+    if where.rule:
+        query = query.where(episode.c.rule == where.rule)
+    if where.level:
+        query = query.where(episode.c.level.in_(_levels(where.level)))
+    if where.grid:
+        query = query.where(episode.c.grid.startswith(where.grid, autoescape=True))
+    if where.drill is not None:
+        query = query.where(episode.c.drill.is_(where.drill))
     rows = db.execute(_paged(query, episode.c.raised_t, episode.c.id, cursor, limit)).all()
     wanted = [row.id for row in rows[:limit]]
     found = {row.id: row for row in db.execute(select(episode).where(episode.c.id.in_(wanted)))}

@@ -24,14 +24,24 @@ from engine.casework.photos import Photo
 from engine.casework.plans import Plans
 from engine.casework.platform import Fault, PlatformCounter
 from engine.casework.privacy import has_contact
-from engine.casework.queries import CaseFilter
+from engine.casework.queries import AlertFilter, CaseFilter
 from engine.casework.store import Store
 from engine.casework.story import case_view
 from engine.casework.values import SensorValue, Series
 from engine.casework.views import AlertNews, AlertPage, CaseDetail, CasePage, CaseView, ChangeView, Counts
 from engine.clock import wall_clock_ms
 
-__all__ = ["AlertRecord", "Applied", "CaseFilter", "Casework", "Fault", "OutboxRow", "Report", "Settings"]
+__all__ = [
+    "AlertFilter",
+    "AlertRecord",
+    "Applied",
+    "CaseFilter",
+    "Casework",
+    "Fault",
+    "OutboxRow",
+    "Report",
+    "Settings",
+]
 
 _ALERTS = "alerts"
 _C = TypeVar("_C", bound=Counter)
@@ -278,22 +288,10 @@ class Casework:
         with self.store.read() as db:
             return queries.list_cases(db, where, actor, cursor, limit)
 
-    def alerts(
-        self,
-        actor: Actor,
-        *,
-        open_only: bool = True,
-        rule: str = "",
-        level: Sequence[str] = (),
-        grid: str = "",
-        cursor: str | None = None,
-        limit: int = 100,
-    ) -> AlertPage:
+    def alerts(self, where: AlertFilter, actor: Actor, *, cursor: str | None = None, limit: int = 100) -> AlertPage:
         """Return episodes, the latest raise first."""
         with self.store.read() as db:
-            return queries.list_alerts(
-                db, actor, open_only=open_only, rule=rule, level=level, grid=grid, cursor=cursor, limit=limit
-            )
+            return queries.list_alerts(db, where, actor, cursor, limit)
 
     def changed_alerts(self, actor: Actor, *, after: int | None, limit: int = 1000) -> AlertNews:
         """Return the episodes that changed after an offset of the alerts log, and the offset to ask after next."""

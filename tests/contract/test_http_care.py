@@ -17,17 +17,20 @@ from engine.api.gate import HEADERS
 from engine.api.services import Settings
 from engine.casework.logins import LIMITS
 from engine.runtime.log import Stream
+from rules.registry import Row
 from tests.town import DRAIN_EAST, EAST, LAT, LON, WEST, Town, open_town
 
 PHONE, IDENTITY = "13812345678", "330683199001011234"
+EXERCISE = Row("DL-X", "drain.level", LON + 5000, LAT + 5000, "drainage", drill=True)
 TOLD = f"电话{PHONE}，身份证{IDENTITY}，=1+1"
 
 
 @pytest.fixture(scope="module")
 def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
     settings = Settings(trusted_proxies=("127.0.0.1",))
-    with open_town(tmp_path_factory.mktemp("town"), settings) as running:
-        running.read(DRAIN_EAST, "drain.level", 95)
+    with open_town(tmp_path_factory.mktemp("town"), settings, more=[EXERCISE]) as running:
+        for sensor in (DRAIN_EAST, EXERCISE.sensor):
+            running.read(sensor, "drain.level", 95)
         report = {"category": "0405", "text": TOLD, "lon": LON / 1e7, "lat": LAT / 1e7}
         report |= {"contact_name": "张三丰", "contact_phone": PHONE}
         with running.client("operator") as client:
@@ -86,6 +89,26 @@ def test_who_read_a_citizens_data_is_in_the_audit_with_his_address(town: Town) -
     assert (line["subject"], line["role"], line["address"]) == (case, "inspector", "10.1.2.3")
 
 
+def test_alerts_of_exercises_are_asked_for_apart_from_real_ones(town: Town) -> None:
+    with town.client("viewer") as client:
+        found = {
+            drill: [
+                one["sensor"]
+                for one in client.get("/api/v1/alerts", params={"drill": drill}).raise_for_status().json()["alerts"]
+            ]
+            for drill in ("true", "false")
+        }
+        refused = client.get("/api/v1/alerts", params={"drill": "maybe"})
+        (parameter,) = [
+            one
+            for one in client.get("/openapi.json").json()["paths"]["/api/v1/alerts"]["get"]["parameters"]
+            if one["name"] == "drill"
+        ]
+    assert found == {"true": [EXERCISE.sensor], "false": [DRAIN_EAST]}
+    assert refused.status_code == 400
+    assert "exercises" in parameter["description"]
+
+
 def test_an_export_is_a_table_for_spreadsheets_that_marks_exercises_and_is_noted(town: Town) -> None:
     with town.client("supervisor") as client:
         answer = client.get("/api/v1/export/cases.csv")
@@ -93,10 +116,10 @@ def test_an_export_is_a_table_for_spreadsheets_that_marks_exercises_and_is_noted
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
     assert answer.text.startswith("\ufeff案件编号,演练,")
     rows = list(csv.DictReader(io.StringIO(answer.text.removeprefix("\ufeff"))))
-    assert sorted(row["演练"] for row in rows) == ["", "", "演练"]
+    assert sorted(row["演练"] for row in rows) == ["", "", "演练", "演练"]
     assert {row["联系电话"] for row in rows} == {"", "138****5678"}
     assert {row["联系人"] for row in rows} == {"", "张**"}
-    assert [row["drill"] for row in csv.DictReader(io.StringIO(english.removeprefix("\ufeff")))] == ["drill"]
+    assert [row["drill"] for row in csv.DictReader(io.StringIO(english.removeprefix("\ufeff")))] == ["drill"] * 2
     assert [line["subject"] for line in lines(town, action="export", actor="supervisor--None")] == ["cases.csv"] * 2
     with town.client("supervisor", WEST) as client:
         assert client.get("/api/v1/export/cases.csv").text.count("\n") == 1

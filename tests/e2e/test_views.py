@@ -10,21 +10,23 @@ import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
 from engine.casework.people import Actor, Role
+from rules.registry import Row
 from tests.parts.browser import PATIENCE_MS, browser, console, settled
 from tests.parts.cable import relayed
-from tests.town import DRAIN_EAST, DRAIN_WEST, EAST, GAS_EAST, Town, open_town
+from tests.town import DRAIN_EAST, DRAIN_WEST, EAST, GAS_EAST, LAT, LON, Town, open_town
 
 __all__ = ["browser"]
 
 pytestmark = pytest.mark.needs("chromium")
 expect.set_options(timeout=30_000)
 
+EXERCISE = Row("DL-X", "drain.level", LON + 5000, LAT + 5000, "drainage", drill=True)
 CREW = Actor(name="排水抢险队", role=Role.HANDLER, department="drainage")
 
 
 @pytest.fixture(scope="module")
 def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
-    with open_town(tmp_path_factory.mktemp("town")) as running:
+    with open_town(tmp_path_factory.mktemp("town"), more=[EXERCISE]) as running:
         running.read(DRAIN_EAST, "drain.level", 95)
         running.read(DRAIN_WEST, "drain.level", 95)
         running.read(GAS_EAST, "gas.methane", 61.5)
@@ -230,3 +232,18 @@ def test_without_webgl_all_but_the_map_works(town: Town, browser: Browser) -> No
         page.locator("#cases .card").first.click()
         expect(page.locator("#line li").first).to_be_visible()
         watched.complaints.clear()  # the map's own words about it
+
+
+def test_alerts_of_exercises_are_shown_apart_and_named_as_such(town: Town, browser: Browser) -> None:
+    town.read(EXERCISE.sensor, "drain.level", 95)
+    with console(browser, town, Role.OPERATOR) as watched:
+        page = watched.page
+        settled(page)
+        page.click("#tab-alerts")
+        expect(page.locator("#alerts .card")).to_have_count(4)
+        expect(page.locator("#alerts .card .drill")).to_have_text("演练")
+        page.select_option("#alerts-drill", label="仅实警")
+        expect(page.locator("#alerts .card")).to_have_count(3)
+        page.select_option("#alerts-drill", label="演练")
+        expect(page.locator("#alerts .card")).to_have_count(1)
+        expect(page.locator("#alerts .card")).to_contain_text(EXERCISE.sensor)

@@ -8,7 +8,8 @@ import msgspec
 from fastapi import APIRouter, Query, Request, Response
 
 from engine.api.guard import actor, desk
-from engine.api.routes.cases import LEVELS, Cursor, Levels, known_words, split
+from engine.api.routes.cases import LEVELS, Cursor, Drill, Levels, known_words, split
+from engine.casework.service import AlertFilter
 
 ENCODER = msgspec.json.Encoder()
 
@@ -23,19 +24,15 @@ def add_routes(router: APIRouter) -> None:
         rule: Annotated[str, Query(max_length=120)] = "",
         level: Levels = None,
         grid: Annotated[str, Query(pattern=r"^[0-9]{0,15}$")] = "",
+        drill: Drill = None,
         cursor: Cursor = None,
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     ) -> Response:
         """Episodes of the caller's area, the latest raise first; only the open ones unless `open=false`."""
-        page = desk(request).services.casework.alerts(
-            actor(request),
-            open_only=open,
-            rule=rule,
-            level=known_words("level", split(level), LEVELS),
-            grid=grid,
-            cursor=cursor,
-            limit=limit,
+        where = AlertFilter(
+            open_only=open, rule=rule, level=known_words("level", split(level), LEVELS), grid=grid, drill=drill
         )
+        page = desk(request).services.casework.alerts(where, actor(request), cursor=cursor, limit=limit)
         return Response(ENCODER.encode(page), headers={"cache-control": "no-store"}, media_type="application/json")
 
     @router.get("/api/v1/alerts/changed", tags=["alerts"], response_class=Response)

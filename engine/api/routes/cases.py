@@ -40,6 +40,7 @@ States = Annotated[str | None, Query(max_length=400, description=MANY, json_sche
 Text = Annotated[str, Field(max_length=4000)]
 Short = Annotated[str, Field(min_length=1, max_length=120)]
 Url = Annotated[str, Field(max_length=2000, pattern=r"^https?://[^\s]+$")]
+Drill = Annotated[bool | None, Query(description="true: only exercises, false: none, not given: both")]
 CASE_ID = re.compile(r"WO-\d{8}-[A-Z2-7]{10}")
 CaseId = Annotated[str, Path(json_schema_extra={"pattern": "^WO-[0-9]{8}-[A-Z2-7]{10}$"})]
 ENCODER = msgspec.json.Encoder()
@@ -109,7 +110,7 @@ def case_filter(
     bbox: Annotated[str | None, Query(description="west,south,east,north, WGS-84, borders included")] = None,
     overdue: bool | None = None,
     open: bool | None = None,  # noqa: A002  (the name of the parameter)
-    drill: bool | None = None,
+    drill: Drill = None,
     q: Annotated[str, Query(max_length=100, description="searched in id, title, text and sensor")] = "",
 ) -> CaseFilter:
     """Return what a list or a stream of cases is limited to."""

@@ -12,7 +12,7 @@ from engine.casework.counter import Report
 from engine.casework.directory import Directory, Office, RuleEntry
 from engine.casework.errors import CursorLost, OffsetGap, PlanUnknown
 from engine.casework.plans import FixedPlans
-from engine.casework.service import AlertRecord, Casework
+from engine.casework.service import AlertFilter, AlertRecord, Casework
 from engine.casework.store import Store
 from rules.model import Auto, CaseSpec
 
@@ -82,7 +82,7 @@ def test_an_escalation_is_an_event_of_the_case_and_its_level_is_that_of_its_high
 def test_a_rule_without_a_case_block_warns_and_opens_nothing(town: Town) -> None:
     town.raised(rule="rain.warning")
     assert town.cases() == []
-    assert [alert.case for alert in town.casework.alerts(actor("viewer")).alerts] == [None]
+    assert [alert.case for alert in town.casework.alerts(AlertFilter(), actor("viewer")).alerts] == [None]
 
 
 def test_a_second_episode_of_one_sensor_and_rule_joins_its_open_case(town: Town) -> None:

@@ -8,7 +8,7 @@ from engine.casework.case_table import table
 from engine.casework.counter import Report
 from engine.casework.errors import Refused
 from engine.casework.overview import overview
-from engine.casework.queries import CaseFilter
+from engine.casework.queries import AlertFilter, CaseFilter
 
 from .conftest import GRID, T0, Town, actor
 
@@ -28,6 +28,16 @@ def test_an_exercise_of_the_same_place_opens_a_case_of_its_own(town: Town, rule:
     drills, real = town.cases(drill=True), town.cases(drill=False)
     assert (len(drills), len(real)) == (1, 1)
     assert drills[0].flags == ["drill"]
+
+
+def test_alerts_of_exercises_are_listed_apart(town: Town) -> None:
+    town.raised("a", rule="gas.methane_leak")
+    town.raised("b", rule="gas.methane_leak", sensor="exercise")
+    listed = {
+        drill: {one.episode for one in town.casework.alerts(AlertFilter(drill=drill), actor("viewer")).alerts}
+        for drill in (False, True, None)
+    }
+    assert listed == {False: {"ep_a"}, True: {"ep_b"}, None: {"ep_a", "ep_b"}}
 
 
 def test_a_report_joins_what_is_as_real_as_it(town: Town) -> None:

@@ -13,7 +13,7 @@ from engine.casework.desk import Desk
 from engine.casework.errors import Refused
 from engine.casework.people import READERS, Actor, Role, visible
 from engine.casework.schema import audit, token
-from engine.casework.service import CaseFilter
+from engine.casework.service import AlertFilter, CaseFilter
 from engine.casework.store import Store
 
 from .conftest import GRID, OTHER_GRID, T0, Town, actor
@@ -136,11 +136,11 @@ def test_alerts_and_changes_are_those_of_the_own_area(town: Town) -> None:
     town.raised("a")
     town.raised("b", grid=OTHER_GRID)
     town.raised("c", grid=None)
-    assert {a.episode for a in town.casework.alerts(actor("viewer", area=GRID)).alerts} == {"ep_a"}
-    assert len(town.casework.alerts(actor("viewer")).alerts) == 3
+    assert {a.episode for a in town.casework.alerts(AlertFilter(), actor("viewer", area=GRID)).alerts} == {"ep_a"}
+    assert len(town.casework.alerts(AlertFilter(), actor("viewer")).alerts) == 3
     assert [c.change["episode"] for c in town.casework.changes(actor("viewer", area=GRID))] == ["ep_a"]
     assert town.casework.changes(actor("sensor")) == []
-    assert town.casework.alerts(actor("sensor")).alerts == []
+    assert town.casework.alerts(AlertFilter(), actor("sensor")).alerts == []
 
 
 def test_contact_data_is_plain_for_those_who_work_on_cases_and_masked_for_all_others(town: Town) -> None:

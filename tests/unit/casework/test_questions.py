@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from engine.casework.errors import Refused
-from engine.casework.service import CaseFilter, Casework
+from engine.casework.service import AlertFilter, CaseFilter, Casework
 from engine.casework.values import SensorValue
 
 from .conftest import GRID, MINUTE, OTHER_GRID, T0, Town, actor
@@ -89,18 +89,18 @@ def test_alerts_are_listed_by_rule_level_and_whether_they_are_open(town: Town) -
     full(town)
     town.cleared("pond")
     casework, who = town.casework, actor("viewer")
-    assert [alert.episode for alert in casework.alerts(who).alerts] == ["ep_gas", "ep_smoke"]
-    assert [alert.episode for alert in casework.alerts(who, open_only=False).alerts] == [
+    assert [alert.episode for alert in casework.alerts(AlertFilter(), who).alerts] == ["ep_gas", "ep_smoke"]
+    assert [alert.episode for alert in casework.alerts(AlertFilter(open_only=False), who).alerts] == [
         "ep_gas",
         "ep_smoke",
         "ep_pond",
     ]
-    assert [alert.episode for alert in casework.alerts(who, rule="fire.smoke").alerts] == ["ep_smoke"]
-    assert [alert.episode for alert in casework.alerts(who, level=["orange"]).alerts] == ["ep_gas"]
-    first = casework.alerts(who, limit=1)
-    assert [a.episode for a in casework.alerts(who, limit=1, cursor=first.cursor).alerts] == ["ep_smoke"]
+    assert [alert.episode for alert in casework.alerts(AlertFilter(rule="fire.smoke"), who).alerts] == ["ep_smoke"]
+    assert [alert.episode for alert in casework.alerts(AlertFilter(level=["orange"]), who).alerts] == ["ep_gas"]
+    first = casework.alerts(AlertFilter(), who, limit=1)
+    assert [a.episode for a in casework.alerts(AlertFilter(), who, limit=1, cursor=first.cursor).alerts] == ["ep_smoke"]
     with pytest.raises(Refused, match="bad_level"):
-        casework.alerts(who, level=["purple"])
+        casework.alerts(AlertFilter(level=["purple"]), who)
 
 
 def test_an_alert_shows_its_present_value_and_when_it_was_heard(town: Town) -> None:
