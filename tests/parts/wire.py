@@ -6,12 +6,14 @@ import struct
 from collections.abc import Sequence
 from typing import Any
 
+import cramjam
 import google_crc32c
 from aiokafka import TopicPartition
 from aiokafka.consumer.fetcher import READ_COMMITTED, PartitionRecords
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 
+from engine.runtime.kafka.batches import HEADER_BYTES
 from engine.runtime.kafka.records import RawFetch, position_behind
 
 CODECS = {"none": 0, "gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4}
@@ -51,6 +53,26 @@ def stamped(data: bytes, *, base: int, appended: int | None = None, span: int | 
     struct.pack_into(">h", out, 21, attributes | flags)
     struct.pack_into(">I", out, 17, google_crc32c.value(bytes(out[21:])))
     return bytes(out)
+
+
+def as_java_packs(data: bytes, block_bytes: int = 64 << 10, *, checksums: bool = True, size: bool = False) -> bytes:
+    """Return an uncompressed batch with its records in an lz4 frame of independent blocks.
+
+    A block that would grow is kept as it is. Checksums are there and wrong: the batch's own is what counts.
+    """
+    head, body = bytearray(data[:HEADER_BYTES]), data[HEADER_BYTES:]
+    frame = bytearray(b"\x04\x22\x4d\x18" + bytes([0x60 | 0x10 * checksums | 0x08 * size, 0x40]))
+    frame += (struct.pack("<Q", len(body)) if size else b"") + b"\x00"
+    for first in range(0, len(body), block_bytes):
+        plain = body[first : first + block_bytes]
+        packed = bytes(cramjam.lz4.compress_block(plain, store_size=False))
+        kept = len(packed) >= len(plain)
+        frame += struct.pack("<I", len(plain) | 1 << 31 if kept else len(packed)) + (plain if kept else packed)
+        frame += b"sums" * checksums
+    frame += bytes(4)
+    struct.pack_into(">i", head, 8, HEADER_BYTES - 12 + len(frame))
+    struct.pack_into(">h", head, 21, CODECS["lz4"])
+    return bytes(head + frame)
 
 
 def marker(base: int, producer: int, *, commit: bool) -> bytes:

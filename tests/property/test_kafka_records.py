@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import struct
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from engine.detect.batch import PADDING_BYTES
 from engine.runtime.errors import Damaged, LogTimeMissing
 from engine.runtime.kafka.batches import HEADER_BYTES
 from engine.runtime.kafka.records import RawFetch, decode, decode_keyed, pieces
-from tests.parts.wire import CODECS, Record, as_aiokafka_reads, batch, marker, raw, stamped
+from tests.parts.wire import CODECS, Record, as_aiokafka_reads, as_java_packs, batch, marker, raw, stamped
 
 T = 1_790_000_000_000
 EPOCH_BYTES = range(12, 16)
@@ -140,6 +141,32 @@ def test_nonsense_with_a_right_crc_is_refused_or_read_and_never_more(
         return
     assert len(found) <= max(records, 0)
     assert all(0 <= at <= delta for at in found.batch.offset)
+
+
+@given(
+    st.lists(st.one_of(st.binary(max_size=200), st.integers(0, 3000).map(bytes)), min_size=1, max_size=30),
+    st.integers(1, 4000),
+    st.booleans(),
+    st.booleans(),
+    st.integers(0, 60),
+)
+def test_lz4_of_independent_blocks_is_read_whatever_their_size(
+    values: list[bytes], block_bytes: int, checksums: bool, size: bool, cut: int
+) -> None:
+    plain = batch([(j, T + j, None, value, []) for j, value in enumerate(values)])
+    packed = as_java_packs(plain, block_bytes, checksums=checksums, size=size)
+    found = decode(raw(stamped(packed, base=0)))
+    assert [found.text(j) for j in range(len(found))] == values
+    with suppress(Damaged):
+        found = decode(raw(stamped(_shortened(packed, cut), base=0)))
+        assert [found.text(j) for j in range(len(found))] == values
+
+
+def _shortened(data: bytes, cut: int) -> bytes:
+    """Return a batch that says that it ends `cut` bytes before its end."""
+    head = bytearray(data[: len(data) - cut])
+    struct.pack_into(">i", head, 8, len(head) - 12)
+    return bytes(head)
 
 
 @pytest.mark.parametrize("codec", [name for name in CODECS if name != "none"])

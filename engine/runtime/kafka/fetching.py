@@ -229,7 +229,7 @@ class BatchConsumer:
         """Tell the group the next offsets to read, for lag tools; ours is the checkpoint's.
 
         While the group shares out anew nothing is told, and False returned: it would wait behind the joining, be
-        refused as of a past generation, and aiokafka (0.14) would take that for a reason to join once more, without end.
+        refused as of a past generation, and aiokafka (0.14) would then join once more, without end.
         """
         if self._held is not None and self._held.joining:
             return False

@@ -43,6 +43,15 @@ MOST_RECORDS: Final = 1 << 24
 """Of one batch, where its header may be damaged."""
 CHECKED_FROM: Final = 21
 ABORT: Final = 0
+LZ4_MAGIC: Final = b"\x04\x22\x4d\x18"
+LZ4_HEADER_BYTES: Final = 7
+LZ4_BLOCK_BYTES: Final = 4 << 20
+"""The largest that a frame may have."""
+LZ4_LENGTH: Final = 0x7FFF_FFFF
+"""Of a block; the bit above says that it is not compressed."""
+LZ4_WHAT, LZ4_PLAIN, LZ4_CHECKSUMS, LZ4_SIZE = 0xE3, 0x60, 0x10, 0x08
+"""Flags of a frame; plain: of version 1, its blocks independent of each other and of a dictionary."""
+_uint32 = struct.Struct("<I").unpack_from
 
 Bytes = npt.NDArray[np.uint8]
 Int64 = npt.NDArray[np.int64]
@@ -286,6 +295,32 @@ def _unpack(codec: int, packed: Bytes, into: Bytes) -> int:
         raise
 
 
+def _unlz4(packed: Bytes, into: Bytes) -> int:
+    """Uncompress an lz4 frame block by block, each into its place; whatever is not plain, the library reads as a whole.
+
+    A block's checksum says nothing that the CRC of the record batch has not said.
+    """
+    text, room = memoryview(packed), memoryview(into)
+    flags = text[4] if len(text) > LZ4_HEADER_BYTES else 0
+    if text[:4] != LZ4_MAGIC or flags & LZ4_WHAT != LZ4_PLAIN:
+        return int(cramjam.lz4.decompress_into(packed, into))
+    at, used = LZ4_HEADER_BYTES + (8 if flags & LZ4_SIZE else 0), 0
+    behind = 4 if flags & LZ4_CHECKSUMS else 0
+    try:
+        while size := _uint32(text, at)[0]:
+            block = text[at + 4 : at + 4 + (size & LZ4_LENGTH)]
+            if size & ~LZ4_LENGTH:
+                room[used : used + len(block)] = block
+                used += len(block)
+            else:
+                most = min(LZ4_BLOCK_BYTES, len(room) - used)  # untold, the library may take the first bytes for it
+                used += int(cramjam.lz4.decompress_block_into(block, room[used : used + most], most))
+            at += 4 + (size & LZ4_LENGTH) + behind
+    except (cramjam.DecompressionError, ValueError, struct.error):  # damaged, or no room: that it tells better
+        return int(cramjam.lz4.decompress_into(packed, into))
+    return used
+
+
 def _unsnap(packed: Bytes, into: Bytes) -> int:
     """Uncompress snappy: blocks in the framing of snappy-java, or one block without it."""
     if packed[:8].tobytes() != b"\x82SNAPPY\x00":
@@ -314,7 +349,7 @@ def _unsnap_block(packed: Any, into: Any) -> int:
 CODECS: Final[dict[int, Callable[[Any, Any], int]]] = {
     1: cramjam.gzip.decompress_into,
     2: _unsnap,
-    3: cramjam.lz4.decompress_into,
+    3: _unlz4,
     4: cramjam.zstd.decompress_into,
 }
 
