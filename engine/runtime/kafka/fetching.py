@@ -1,8 +1,9 @@
 """Record batches as bytes from aiokafka: the one place that knows its insides (0.14), and what a guard test watches.
 
 aiokafka's fetcher makes, of each partition in a response, a `PartitionRecords` over `MemoryRecords`, both looked up
-among the names of its module. Here the same methods run among names of ours, where these two keep the bytes whole. The
-library itself is left as it is for the other clients of the process. All else is aiokafka's: group membership, one
+among the names of its module. Here the same methods run among names of ours, where these two keep the bytes whole, and
+where a connection reads into memory that is not copied again. The library itself is left as it is for the other clients
+of the process. All else is aiokafka's: group membership, one
 response a partition at most waiting, pausing, the position of each partition.
 """
 
@@ -13,15 +14,18 @@ import ctypes
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import cache
-from types import FunctionType
+from types import FunctionType, SimpleNamespace
 from typing import Any, Final, TypeAlias
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka import client as client_module
+from aiokafka import conn as conn_module
 from aiokafka import errors as kafka_errors
 from aiokafka.consumer import fetcher as fetcher_module
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 
 from engine.runtime.errors import BrokerRefused, OffLog
+from engine.runtime.kafka.arriving import Arriving, View
 from engine.runtime.kafka.client import Connection, consuming
 from engine.runtime.kafka.records import RawFetch, position_behind
 
@@ -49,8 +53,8 @@ def keep_buffers() -> None:
 class Whole:
     """In the place of `MemoryRecords`: what a response has for one partition, as it is."""
 
-    def __init__(self, data: bytes | None) -> None:
-        self.data = bytes(data or b"")
+    def __init__(self, data: bytes | memoryview | None) -> None:
+        self.data = b"" if data is None else data
 
     def has_next(self) -> bool:
         return len(self.data) > 0
@@ -104,7 +108,32 @@ class _Fetcher(fetcher_module.Fetcher):  # type: ignore[misc]
     )
 
 
+class _Connection(conn_module.AIOKafkaConnection):  # type: ignore[misc]
+    connect = _among(
+        conn_module.AIOKafkaConnection.connect,
+        {
+            "asyncio": SimpleNamespace(
+                StreamReader=lambda limit, loop: Arriving(),  # noqa: ARG005
+                StreamWriter=lambda transport, protocol, reader, loop: asyncio.StreamWriter(  # noqa: ARG005
+                    transport, protocol, None, loop
+                ),
+            ),
+            "AIOKafkaProtocol": lambda closed, reader, loop: reader.until(closed),  # noqa: ARG005
+        },
+    )
+    _handle_frame = _among(conn_module.AIOKafkaConnection._handle_frame, {"io": SimpleNamespace(BytesIO=View)})
+
+
+_connecting = {"create_conn": _among(conn_module.create_conn, {"AIOKafkaConnection": _Connection})}
+
+
+class _Client(client_module.AIOKafkaClient):  # type: ignore[misc]
+    bootstrap = _among(client_module.AIOKafkaClient.bootstrap, _connecting)
+    _get_conn = _among(client_module.AIOKafkaClient._get_conn, _connecting)
+
+
 class _Consumer(AIOKafkaConsumer):  # type: ignore[misc]
+    __init__ = _among(AIOKafkaConsumer.__init__, {"AIOKafkaClient": _Client})
     start = _among(AIOKafkaConsumer.start, {"Fetcher": _Fetcher})
 
 

@@ -68,7 +68,7 @@ class RawFetch:
     topic: str
     partition: int
     position: int
-    data: bytes
+    data: bytes | memoryview
     aborted: tuple[tuple[int, int], ...]
     next_position: int
 
@@ -129,7 +129,7 @@ def decode_keyed(raw: RawFetch, *, limit_bytes: int = PIECE_BYTES) -> Keyed:
     return found
 
 
-def position_behind(data: bytes, position: int) -> int:
+def position_behind(data: bytes | memoryview, position: int) -> int:
     """Return one past the last offset of the last whole batch of `data`, `position` where there is none."""
     table, _ = _scanned(np.frombuffer(data, np.uint8))
     return int(table[-1, NEXT]) if len(table) else position
@@ -295,14 +295,14 @@ def _unpack(codec: int, packed: Bytes, into: Bytes) -> int:
         raise
 
 
-def _unlz4(packed: Bytes, into: Bytes) -> int:
+def _unlz4(packed: Any, into: Any) -> int:
     """Uncompress an lz4 frame block by block, each into its place; whatever is not plain, the library reads as a whole.
 
     A block's checksum says nothing that the CRC of the record batch has not said.
     """
     text, room = memoryview(packed), memoryview(into)
     flags = text[4] if len(text) > LZ4_HEADER_BYTES else 0
-    if text[:4] != LZ4_MAGIC or flags & LZ4_WHAT != LZ4_PLAIN:
+    if text[:4].tobytes() != LZ4_MAGIC or flags & LZ4_WHAT != LZ4_PLAIN:
         return int(cramjam.lz4.decompress_into(packed, into))
     at, used = LZ4_HEADER_BYTES + (8 if flags & LZ4_SIZE else 0), 0
     behind = 4 if flags & LZ4_CHECKSUMS else 0
