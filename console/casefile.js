@@ -5,7 +5,7 @@ import { $, el, fill } from "./dom.js";
 import { chart } from "./views/chart.js";
 import { drawBanner, languageButton } from "./views/tools.js";
 import { sentence } from "./words/sentences.js";
-import { dayTime, isEnglish, levelRank, levelWord, roleWord, say, speak, stateWord, time } from "./words/words.js";
+import { dayTime, isEnglish, levelRank, levelWord, roleWord, say, speak, stateWord, time, titled } from "./words/words.js";
 
 const SIGNED = ["operator", "dispatcher", "handler", "inspector", "supervisor"];
 
@@ -17,8 +17,8 @@ class CaseFile {
     $("print").addEventListener("click", () => print());
     speak();
     try {
-      const [detail, { series }, { rules }, status, photos] = await Promise.all([api.oneCase(id), api.values(id), api.rules(), api.status(), api.attachments(id).catch(() => ({ attachments: [] }))]);
-      Object.assign(this, { detail, series, rules: new Map(rules.map((rule) => [rule.id, rule])), status, photos: photos.attachments });
+      const [detail, { series }, rules, status, photos] = await Promise.all([api.oneCase(id), api.values(id), api.rules(), api.status(), api.attachments(id).catch(() => ({ attachments: [] }))]);
+      Object.assign(this, { detail, series, rules, status, photos: photos.attachments });
       this.draw();
     } catch (problem) {
       if (problem.status === 401) location.replace(`/console/login.html#${id}`);
@@ -33,7 +33,7 @@ class CaseFile {
     drawBanner($("banner"), this.status, { clock: time });
     fill($("file"),
       el("header", {}, el("h1", {}, say("case_file")), el("p", {}, `${this.status.city} · ${one.id}`), one.drill && el("p", { class: "exercise" }, say("drill"))),
-      el("h2", {}, one.title), this.facts(one),
+      el("h2", {}, titled(one.title)), this.facts(one),
       el("h2", {}, say("readings_chart")), chart(this.series, events, this.rules.get(one.rule)) ?? el("p", {}, say("none")),
       el("h2", {}, say("story")), this.moves(events),
       reports.length > 0 && [el("h2", {}, say("reports")), reports.map((report) => el("p", {}, `${dayTime(report.t)} ${report.text} ${report.contact_name ?? ""} ${report.contact_phone ?? ""}`))],
@@ -43,11 +43,11 @@ class CaseFile {
   }
 
   facts(one) {
-    const orders = one.work_orders.map((order) => `${order.department_title}（${isEnglish() ? order.state : order.state_title}${order.officer ? `，${order.officer}` : ""}）`).join("；");
+    const orders = one.work_orders.map((order) => `${titled(order.department_title)}（${isEnglish() ? order.state : order.state_title}${order.officer ? `，${order.officer}` : ""}）`).join("；");
     const rows = [
-      [say("state"), stateWord(one.state)], [say("level"), one.peak ? `${levelRank(one.peak)} ${levelWord(one.peak)}` : say("none")], [say("category"), `${one.category_title}（${one.category}）`],
-      [say("department"), one.department_title ?? say("none")], [say("grid"), `${one.grid_name ?? ""} ${one.grid ?? ""}`], [say("officer"), one.officer ?? say("none")],
-      [say("place"), one.lon === null ? say("none") : `${one.lon.toFixed(6)}, ${one.lat.toFixed(6)} (WGS-84)`], [say("rule"), one.rule ? `${this.rules.get(one.rule)?.title ?? ""} ${one.rule}` : say("none")],
+      [say("state"), stateWord(one.state)], [say("level"), one.peak ? `${levelRank(one.peak)} ${levelWord(one.peak)}` : say("none")], [say("category"), `${titled(one.category_title)}（${one.category}）`],
+      [say("department"), titled(one.department_title) ?? say("none")], [say("grid"), `${one.grid_name ?? ""} ${one.grid ?? ""}`], [say("officer"), one.officer ?? say("none")],
+      [say("place"), one.lon === null ? say("none") : `${one.lon.toFixed(6)}, ${one.lat.toFixed(6)} (WGS-84)`], [say("rule"), one.rule ? `${titled(this.rules.get(one.rule)?.title) ?? ""} ${one.rule}` : say("none")],
       [say("opened"), dayTime(one.opened_t)], [say("due_t"), dayTime(one.due_t)], [say("closed_t"), dayTime(one.closed_t)], [say("rework"), say("times", { n: one.rework })], [say("orders"), orders || say("none")], [say("what_happened"), one.text ?? say("none")],
     ];
     return el("table", { class: "facts" }, el("tbody", {}, rows.map(([name, value]) => el("tr", {}, el("th", { scope: "row" }, name), el("td", {}, value)))));

@@ -8,7 +8,7 @@ import { levelBadge } from "./views/lists.js";
 import { bodyOf, needsReason, shownMoves } from "./views/moves.js";
 import { photoButton, photoList, send } from "./views/photos.js";
 import { drawBanner, languageButton, themeButton } from "./views/tools.js";
-import { dayTime, kindWord, lasting, measured, moveWord, say, speak, stateWord, time } from "./words/words.js";
+import { dayTime, kindWord, lasting, measured, moveWord, say, speak, stateWord, time, titled } from "./words/words.js";
 
 const RANK = { red: 4, orange: 3, yellow: 2, blue: 1 };
 const STATES = { handler: "dispatched,handling", inspector: "handled" };
@@ -33,7 +33,7 @@ class Field {
     addEventListener("hashchange", () => this.load());
     try {
       [this.caller] = await api.posts();
-      this.rules = new Map((await api.rules()).rules.map((rule) => [rule.id, rule]));
+      this.rules = await api.rules();
     } catch {
       this.signIn();
       return;
@@ -106,7 +106,7 @@ class Field {
       el("h2", {}, say("my_work"), el("b", {}, String(byWorst.length))),
       byWorst.length ? el("ol", { class: "jobs" }, byWorst.map((one) => el("li", {}, el("a", { href: `#${one.id}`, class: `job ${one.level ? `c-${one.level}` : ""}` },
         levelBadge(one.level, one.peak),
-        el("span", { class: "what" }, el("b", {}, one.drill && el("em", { class: "drill" }, say("drill")), one.title), el("span", {}, one.grid_name ?? one.grid ?? ""), el("span", {}, `${stateWord(one.state)} · ${lasting(now - one.opened_t)}${one.due_t ? ` · ${say("due_t")} ${time(one.due_t)}` : ""}`)))))) : el("p", { class: "empty" }, say("no_work")));
+        el("span", { class: "what" }, el("b", {}, one.drill && el("em", { class: "drill" }, say("drill")), titled(one.title)), el("span", {}, one.grid_name ?? one.grid ?? ""), el("span", {}, `${stateWord(one.state)} · ${lasting(now - one.opened_t)}${one.due_t ? ` · ${say("due_t")} ${time(one.due_t)}` : ""}`)))))) : el("p", { class: "empty" }, say("no_work")));
   }
 
   drawCase() {
@@ -117,7 +117,7 @@ class Field {
     $("work").replaceChildren(
       el("a", { class: "plain back", href: "#" }, `‹ ${say("back")}`),
       el("article", { class: one.level ? `c-${one.level}` : "" },
-        el("header", {}, levelBadge(one.level, one.peak), el("h2", { tabindex: -1 }, one.drill && el("em", { class: "drill" }, say("drill")), one.title), el("span", { class: "state" }, stateWord(one.state))),
+        el("header", {}, levelBadge(one.level, one.peak), el("h2", { tabindex: -1 }, one.drill && el("em", { class: "drill" }, say("drill")), titled(one.title)), el("span", { class: "state" }, stateWord(one.state))),
         alerts.slice(0, 4).map((alert) => el("p", { class: "reading" }, `${kindWord(alert.kind)} `, el("b", {}, measured(this.rules.get(alert.rule), alert.kind, alert.value)), ` · ${time(alert.heard_t ?? alert.changed_t)}`)),
         last && el("p", { class: "said" }, last.note),
         el("dl", {}, facts.filter(([, value]) => value).flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)])),

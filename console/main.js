@@ -17,14 +17,14 @@ import { ReportForm } from "./views/report.js";
 import * as sound from "./views/sound.js";
 import { Story } from "./views/story.js";
 import { bell, drawBanner, languageButton, theme, themeButton } from "./views/tools.js";
-import { isEnglish, levelWord, moveWord, say, speak, time } from "./words/words.js";
+import { isEnglish, levelWord, moveWord, say, speak, time, titled } from "./words/words.js";
 
 const FRESH_MS = 3000;
 const PLAYED_MS = 600_000; // a city whose time is so far off plays a story
 const SECTIONS = { "#/overview": "overview", "#/duty": "duty" };
 
 // how a case or an alert is called aloud: an exercise says that it is one
-const called = (one) => (one.drill ? `${say("drill")} ${one.title}` : one.title);
+const called = (one) => (one.drill ? `${say("drill")} ${titled(one.title)}` : titled(one.title));
 
 class Console {
   constructor() {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
@@ -16,6 +16,7 @@ from rules.errors import CatalogueRefused
 from rules.faults import Fault
 from rules.model import Rule
 
+ENGLISH = ("departments", "categories", "kinds", "rules")
 _FORM = "must be 1 to {} letters, digits, . _ -"
 
 
@@ -30,14 +31,19 @@ class Category:
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """Categories by code; Chinese titles of departments by their names."""
+    """Categories by code; Chinese titles of departments by their names; English titles by what they are of."""
 
     categories: Mapping[str, Category]
     departments: Mapping[str, str]
+    english: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def category(self, code: str) -> Category:
         """Return a category; an unknown one is titled by its code."""
         return self.categories.get(code) or Category(code, code)
+
+    def title_en(self, of: str, code: str) -> str | None:
+        """Return the English title of a rule, category, department or kind (`of`: one of ENGLISH), if it has one."""
+        return self.english.get(of, {}).get(code)
 
     def sorted(self) -> list[Category]:
         """Return all categories by code."""
@@ -80,24 +86,46 @@ def load_catalogue(path: Path | None = None) -> Catalogue:
 
 def _read(text: str, faults: FaultList, before: Catalogue) -> Catalogue:
     document = read_yaml(text, faults)
-    section = None if document is None else fields.Section.open(document, "", faults, ("departments", "categories"))
+    section = (
+        None
+        if document is None
+        else fields.Section.open(document, "", faults, ("departments", "categories", "english"))
+    )
     if section is None:
         return before
     departments, categories = dict(before.departments), dict(before.categories)
-    for key, name, title in _entries(section, "departments", faults):
+    named = _entries(section, "departments", faults)
+    for key, name, title in named:
         _named(key, f"departments.{name}", name, DEPARTMENT, f"a department's name {_FORM.format(64)}", faults)
         departments[name] = fields.text(title, f"departments.{name}", faults, limit=80) or name
-    for key, code, body in _entries(section, "categories", faults):
+    coded = _entries(section, "categories", faults)
+    for key, code, body in coded:
         found = _category(key, code, body, departments, faults)
         if found is not None:
             categories[code] = found
-    return Catalogue(categories, departments)
+    anew = {"departments": {name for _, name, _ in named}, "categories": {code for _, code, _ in coded}}
+    return Catalogue(categories, departments, _english(section, before, anew, faults))
+
+
+def _english(
+    section: fields.Section, before: Catalogue, anew: Mapping[str, set[str]], faults: FaultList
+) -> dict[str, dict[str, str]]:
+    """Return the English titles; what a city titles anew loses the one that it had."""
+    node = section.get("english")
+    inner = None if node is None else fields.Section.open(node, "english.", faults, ENGLISH)
+    found = {}
+    for of in ENGLISH:
+        kept = before.english.get(of, {}).items()
+        found[of] = {code: title for code, title in kept if code not in anew.get(of, ())}
+        for _, code, title in [] if inner is None else _entries(inner, of, faults):
+            found[of][code] = fields.text(title, f"english.{of}.{code}", faults, limit=120) or code
+    return found
 
 
 def _entries(section: fields.Section, name: str, faults: FaultList) -> list[tuple[Node, str, Node]]:
     """Return the keys of a mapping, what they are called, and their values; none where there is no mapping."""
     node = section.get(name)
-    inner = None if node is None else fields.Section.open(node, f"{name}.", faults, None)
+    inner = None if node is None else fields.Section.open(node, f"{section.prefix}{name}.", faults, None)
     return [] if inner is None else [(inner.keys[key], key, value) for key, value in inner.items()]
 
 

@@ -3,6 +3,8 @@
 // One person may hold several posts (受理 and 派遣, say): the session is the first, a token stands for each other. Lists
 // are asked for by the first post; a move is made by the post that may make it, and is recorded as that post's.
 
+import { learn } from "../words/words.js";
+
 let tokens = JSON.parse(sessionStorage.getItem("tokens") ?? "[]");
 
 export class Problem extends Error {
@@ -78,7 +80,6 @@ export async function leave() {
 // ---- what there is
 
 export const status = () => get("/api/v1/status");
-export const rules = () => get("/api/v1/rules");
 export const categories = () => get("/api/v1/categories");
 export const areas = (level, within) => get("/api/v1/grids.geojson", { level, within });
 export const zones = () => get("/api/v1/zones.geojson");
@@ -91,6 +92,13 @@ export const duty = () => get("/api/v1/duty");
 export const handover = () => get("/api/v1/handover");
 export const player = () => get("/api/v1/player");
 export const ticket = () => send("POST", "/api/v1/stream/ticket");
+
+// the rules by id; what rules, categories, departments and kinds are called is learnt in both languages
+export async function rules() {
+  const [{ rules: found }, { categories: kept, departments }, { kinds }] = await Promise.all([get("/api/v1/rules"), categories(), get("/api/v1/kinds")]);
+  learn([...found, ...kept, ...departments], kinds);
+  return new Map(found.map((rule) => [rule.id, rule]));
+}
 
 // all pages of a list of cases or alerts
 export async function everyPage(list, path, values) {

@@ -27,7 +27,7 @@ export class City {
   async enter() {
     this.posts = await api.posts();
     await this.loadStatus();
-    for (const rule of (await api.rules()).rules) this.rules.set(rule.id, rule);
+    for (const [id, rule] of await api.rules()) this.rules.set(id, rule);
   }
 
   follow() {

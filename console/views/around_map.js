@@ -1,7 +1,7 @@
 // What stands on and beside the map: its legend with switches, and the words for what lies under the pointer.
 
 import { el } from "../dom.js";
-import { amount, familyWord, kindWord, levelRank, levelWord, measured, say, stateWord, time } from "../words/words.js";
+import { amount, familyWord, kindWord, levelRank, levelWord, measured, say, stateWord, time, titled } from "../words/words.js";
 import { LEVELS } from "../map/layers.js";
 
 const FAMILIES = ["gas", "water", "drain", "rain", "fire", "waste", "video", "vehicle"];
@@ -25,11 +25,11 @@ export function tipOf(found, city) {
   const lines = (...all) => all.map((text, i) => el(i ? "span" : "b", {}, text));
   if (found.case) {
     const one = city.cases.get(found.case);
-    return one ? lines(one.title, `${stateWord(one.state)} · ${one.grid_name ?? one.grid ?? ""}`, one.id) : null;
+    return one ? lines(titled(one.title), `${stateWord(one.state)} · ${one.grid_name ?? one.grid ?? ""}`, one.id) : null;
   }
   if (found.alert) {
     const alert = city.alerts.get(found.alert);
-    return alert ? lines(alert.title, `${levelWord(alert.level)} · ${kindWord(alert.kind)} ${measured(city.rules.get(alert.rule), alert.kind, alert.value)}`, `${alert.sensor} · ${say("since", { time: time(alert.raised_t) })}`) : null;
+    return alert ? lines(titled(alert.title), `${levelWord(alert.level)} · ${kindWord(alert.kind)} ${measured(city.rules.get(alert.rule), alert.kind, alert.value)}`, `${alert.sensor} · ${say("since", { time: time(alert.raised_t) })}`) : null;
   }
   if (found.sensor) {
     const sensor = city.sensors.get(found.sensor)?.properties;

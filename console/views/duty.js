@@ -2,7 +2,7 @@
 
 import * as api from "../talk/api.js";
 import { $, el } from "../dom.js";
-import { dayTime, moveWord, say, stateWord } from "../words/words.js";
+import { dayTime, moveWord, say, stateWord, titled } from "../words/words.js";
 import { levelBadge } from "./lists.js";
 
 const board = (kind, word, ...inside) => el("section", { class: `board ${kind}`, "aria-label": say(word) }, el("h3", {}, say(word)), inside);
@@ -80,8 +80,8 @@ export class DutyRoom {
     return el("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": say("open_list") }, el("p", {}, say("shown_of", { n: shift.open_total })), el("table", { class: "figures", id: "hand-open" },
       el("thead", {}, el("tr", {}, heads.map((word) => el("th", { scope: "col" }, word)))),
       el("tbody", {}, shift.open.map((one) => el("tr", {}, el("td", {}, levelBadge(one.level)),
-        el("td", {}, el("button", { type: "button", onclick: () => this.open(one.id) }, one.title), el("br"), [one.grid_name, marks(one)].filter(Boolean).join(" · ")),
-        el("td", {}, stateWord(one.state)), el("td", {}, one.department_title ?? one.department ?? ""), el("td", {}, dayTime(one.opened_t)), el("td", {}, dayTime(one.due_t)))))));
+        el("td", {}, el("button", { type: "button", onclick: () => this.open(one.id) }, titled(one.title)), el("br"), [one.grid_name, marks(one)].filter(Boolean).join(" · ")),
+        el("td", {}, stateWord(one.state)), el("td", {}, titled(one.department_title) ?? one.department ?? ""), el("td", {}, dayTime(one.opened_t)), el("td", {}, dayTime(one.due_t)))))));
   }
 
   before(recent) {

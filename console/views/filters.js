@@ -1,7 +1,7 @@
 // Which cases the list shows: filters, a search, and views that are kept under a name in this browser.
 
 import { el } from "../dom.js";
-import { levelWord, roleWord, say, stateWord } from "../words/words.js";
+import { levelWord, roleWord, say, stateWord, titled } from "../words/words.js";
 
 const STAGES = ["reported", "accepted", "filed", "dispatched", "handling", "handled", "verified", "returned", "suspended"];
 const LEVELS = ["red", "orange", "yellow", "blue"];
@@ -38,7 +38,7 @@ export class Filters {
     if (mine && !this.turns.has(one.state)) return false;
     if (this.area && !one.grid?.startsWith(this.area)) return false;
     const wanted = search.trim().toLowerCase();
-    return !wanted || [one.id, one.title, one.sensor, one.grid_name, one.grid, one.text].some((text) => text?.toLowerCase().includes(wanted));
+    return !wanted || [one.id, one.title, titled(one.title), one.sensor, one.grid_name, one.grid, one.text].some((text) => text?.toLowerCase().includes(wanted));
   }
 
   // what the engine is asked for beyond the cases that the page keeps; null when it keeps them all
@@ -77,7 +77,7 @@ export class Filters {
       type: "button", class: `chip c-${name}`, "aria-pressed": String(now.levels.includes(name)),
       onclick: () => this.set({ levels: now.levels.includes(name) ? now.levels.filter((one) => one !== name) : [...now.levels, name] }),
     }, levelWord(name));
-    const byTitle = (map) => [...map].sort((a, b) => (a[1] ?? "").localeCompare(b[1] ?? "", "zh"));
+    const byTitle = (map) => [...map].map(([code, title]) => [code, titled(title) ?? code]).sort((a, b) => a[1].localeCompare(b[1], "zh"));
     const search = el("input", { type: "search", id: "search", placeholder: say("search"), "aria-label": say("find_cases"), oninput: (event) => this.type(event.target.value) });
     search.value = now.search;
     const stage = select("by-stage", "by_state", "all_states", [...STAGES.map((state) => [state, stateWord(state)]), ["closed", say("closed_states")]]);

@@ -1,7 +1,7 @@
 // The lists at the side: cases and alerts, and the figures on top.
 
 import { $, el } from "../dom.js";
-import { kindWord, levelRank, levelWord, measured, say, stateWord, time } from "../words/words.js";
+import { kindWord, levelRank, levelWord, measured, say, stateWord, time, titled } from "../words/words.js";
 import { Rows } from "./rows.js";
 
 const RANK = { red: 4, orange: 3, yellow: 2, blue: 1 };
@@ -31,8 +31,8 @@ export class CaseList {
         class: `card ${one.level ?? one.peak ? `c-${one.level ?? one.peak}` : ""} ${one.open ? "" : "closed"} ${fresh.has(one.id) ? "fresh" : ""}`, onclick: () => open(one.id),
       },
       levelBadge(one.level, one.peak),
-      el("span", { class: "title", title: one.title }, mark(one), one.title), el("span", { class: "state" }, stateWord(one.state)),
-      el("span", { class: "where" }, [place(one), one.department_title, ...one.flags.filter((flag) => flag !== "drill").map((flag) => say(flag))].filter(Boolean).join(" · ")),
+      el("span", { class: "title", title: titled(one.title) }, mark(one), titled(one.title)), el("span", { class: "state" }, stateWord(one.state)),
+      el("span", { class: "where" }, [place(one), titled(one.department_title), ...one.flags.filter((flag) => flag !== "drill").map((flag) => say(flag))].filter(Boolean).join(" · ")),
       el("span", { class: "when" }, time(one.opened_t))),
     });
   }
@@ -51,7 +51,7 @@ export class AlertList {
       stamp: (alert) => `${alert.level} ${alert.value} ${alert.changed_t} ${alert.case}`,
       draw: (alert) => el("button", { type: "button", id: `alert-${alert.episode}`, class: `card c-${alert.level}`, onclick: () => open(alert) },
         levelBadge(alert.level),
-        el("span", { class: "title", title: alert.title }, mark(alert), alert.title || rules.get(alert.rule)?.title || alert.rule), el("span", { class: "state" }, alert.value === null ? "" : measured(rules.get(alert.rule), alert.kind, alert.value)),
+        el("span", { class: "title", title: titled(alert.title) }, mark(alert), titled(alert.title || rules.get(alert.rule)?.title) || alert.rule), el("span", { class: "state" }, alert.value === null ? "" : measured(rules.get(alert.rule), alert.kind, alert.value)),
         el("span", { class: "where" }, `${kindWord(alert.kind)} · ${alert.sensor}`), el("span", { class: "when" }, time(alert.raised_t))),
     });
   }

@@ -1,7 +1,7 @@
 // The moves that a person may make on a case now, as a form: what each needs, and the key that makes it.
 
 import { el } from "../dom.js";
-import { moveWord, say } from "../words/words.js";
+import { moveWord, say, titled } from "../words/words.js";
 
 const REASONED = new Set(["reject", "return", "extend", "void", "reopen", "verify_fail"]);
 const MAIN = new Set(["accept", "file", "dispatch", "start", "finish", "verify_pass", "close", "resume", "reopen", "unmerge"]);
@@ -28,7 +28,7 @@ export function movesForm(one, { busy, draft, departments, make, said }) {
     el("label", { class: "unseen", for: "do-note" }, say("note")),
     el("textarea", { id: "do-note", "data-draft": "note", rows: 2, maxlength: 2000, placeholder: say("note_hint") }),
     moves.includes("dispatch") && el("div", { class: "more" }, field("departments", { placeholder: one.department ?? "", list: "known-departments" }),
-      el("datalist", { id: "known-departments" }, [...departments].map(([code, title]) => el("option", { value: code }, title ?? code)))),
+      el("datalist", { id: "known-departments" }, [...departments].map(([code, title]) => el("option", { value: code }, titled(title) ?? code)))),
     one.moves.includes("verify") && one.close === "sensor" && el("label", { class: "check" }, el("input", { type: "checkbox", id: "do-override", "data-draft": "override" }), say("override")),
     el("div", { class: "buttons" }, plain.map(button)),
     asking.length > 0 && el("details", { open: draft.due || draft.into || null, id: "do-more" }, el("summary", {}, say("more_moves")),

@@ -2,7 +2,7 @@
 
 import * as api from "../talk/api.js";
 import { $, el, svg } from "../dom.js";
-import { dayTime, hourOf, kindWord, lasting, levelRank, levelWord, say, stateWord, time } from "../words/words.js";
+import { dayTime, hourOf, kindWord, lasting, levelRank, levelWord, say, stateWord, time, titled } from "../words/words.js";
 import { levelBadge, LEVELS } from "./lists.js";
 
 const [WIDTH, HEIGHT] = [720, 168];
@@ -96,7 +96,7 @@ export class Overview {
   departments(found) {
     const most = Math.max(1, ...found.departments.map((one) => one.open));
     return table([[say("department")], [""], [say("open_n"), "n"], [say("overdue"), "n"]], found.departments.map((one) => el("tr", {},
-      el("td", {}, one.title ?? say("none")), el("td", { class: "bar" }, levelBar(one.levels, most)), el("td", { class: "n" }, String(one.open)), el("td", { class: "n" }, String(one.overdue)))));
+      el("td", {}, titled(one.title) ?? say("none")), el("td", { class: "bar" }, levelBar(one.levels, most)), el("td", { class: "n" }, String(one.open)), el("td", { class: "n" }, String(one.overdue)))));
   }
 
   areas(found) {
@@ -110,8 +110,8 @@ export class Overview {
   slowest(found) {
     return table([[say("level")], [say("cases")], [say("state")], [say("age"), "n"]], found.slowest.map((one) => el("tr", {},
       el("td", {}, levelBadge(one.level, one.peak)),
-      el("td", {}, el("button", { type: "button", "data-focus": one.id, onclick: () => this.open(one.id) }, one.title), el("br"), one.grid_name ?? one.grid ?? ""),
-      el("td", {}, stateWord(one.state), el("br"), one.department_title ?? ""), el("td", { class: "n" }, lasting(found.now - one.opened_t), el("br"), one.due_t && one.due_t < found.now ? say("overdue") : time(one.due_t)))));
+      el("td", {}, el("button", { type: "button", "data-focus": one.id, onclick: () => this.open(one.id) }, titled(one.title)), el("br"), one.grid_name ?? one.grid ?? ""),
+      el("td", {}, stateWord(one.state), el("br"), titled(one.department_title) ?? ""), el("td", { class: "n" }, lasting(found.now - one.opened_t), el("br"), one.due_t && one.due_t < found.now ? say("overdue") : time(one.due_t)))));
   }
 
   silent(found) {

@@ -2,7 +2,7 @@
 
 import * as api from "../talk/api.js";
 import { $, el, fill } from "../dom.js";
-import { dayTime, say } from "../words/words.js";
+import { dayTime, isEnglish, say } from "../words/words.js";
 
 const SPEEDS = [1, 10, 60, 300, 1200];
 const JUMPS_MIN = [10, 60, 360];
@@ -39,7 +39,7 @@ export class PlayerBar {
       [...new Set([...SPEEDS, found.speed])].sort((a, b) => a - b).map((one) => el("option", { value: one }, `${one}×`)));
     speed.value = found.speed;
     fill(root,
-      el("b", {}, say("player")), el("span", {}, found.title ?? found.scenario),
+      el("b", {}, say("player")), el("span", {}, isEnglish() ? found.scenario : found.title ?? found.scenario),
       el("button", { type: "button", class: "plain", id: "play-pause", disabled: off, onclick: () => this.tell(found.paused ? { resume: true } : { pause: true }) }, say(found.paused ? "resume_play" : "pause")),
       el("label", {}, say("speed_is"), speed),
       JUMPS_MIN.map((minutes) => el("button", { type: "button", class: "plain", id: `play-${minutes}`, disabled: off, onclick: () => this.tell({ jump: this.found.now + minutes * 60_000 }) }, say("minutes", { n: minutes }))),

@@ -2,7 +2,7 @@
 
 import * as api from "../talk/api.js";
 import { $, el } from "../dom.js";
-import { say } from "../words/words.js";
+import { say, titled } from "../words/words.js";
 
 export class ReportForm {
   constructor({ map, view, done }) {
@@ -23,7 +23,7 @@ export class ReportForm {
     $("report-place").textContent = this.at ? say("place_is", { lon: this.at[0].toFixed(5), lat: this.at[1].toFixed(5) }) : say("no_map");
     if (!$("report-category").children.length) {
       const { categories } = await api.categories();
-      $("report-category").replaceChildren(...categories.map(({ code, title }) => el("option", { value: code }, `${title}（${code}）`)));
+      $("report-category").replaceChildren(...categories.map(({ code, title }) => el("option", { value: code }, `${titled(title)}（${code}）`)));
     }
     $("report-fault").textContent = "";
     $("report-dialog").showModal();

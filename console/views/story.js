@@ -3,7 +3,7 @@
 import * as api from "../talk/api.js";
 import { $, el } from "../dom.js";
 import { ruleName, sentence } from "../words/sentences.js";
-import { dayTime, isEnglish, kindWord, levelWord, measured, moveWord, say, stateWord, time } from "../words/words.js";
+import { dayTime, isEnglish, kindWord, levelWord, measured, moveWord, say, stateWord, time, titled } from "../words/words.js";
 import { chart } from "./chart.js";
 import { levelBadge } from "./lists.js";
 import { bodyOf, MOVE_KEYS, movesForm, needsReason, shownMoves } from "./moves.js";
@@ -67,11 +67,11 @@ export class Story {
     this.root.replaceChildren(
       el("header", {},
         levelBadge(one.level, one.peak),
-        el("h2", { tabindex: -1 }, one.drill && el("em", { class: "drill" }, say("drill")), one.title),
+        el("h2", { tabindex: -1 }, one.drill && el("em", { class: "drill" }, say("drill")), titled(one.title)),
         el("a", { href: `/console/casefile.html#${one.id}`, target: "_blank", rel: "noopener" }, say("print_file")),
         el("button", { type: "button", class: "plain leave", "aria-label": say("close_story"), onclick: () => this.close() }, "✕"),
         el("span", { class: "id" }, one.id)),
-      el("div", { class: "body", tabindex: 0, role: "group", "aria-label": one.title },
+      el("div", { class: "body", tabindex: 0, role: "group", "aria-label": titled(one.title) },
         this.flags(one), this.present(), chart(this.series, events, this.rules.get(one.rule)), this.doing(one), this.facts(one), this.runbook(one), this.orders(one), this.pictures(one), this.reports(),
         el("h3", {}, say("story")),
         el("ol", { class: "line", id: "line" }, [...events].reverse().map((event) => this.row(event)))));
@@ -118,12 +118,12 @@ export class Story {
 
   facts(one) {
     const rows = [
-      [say("department"), one.department_title ?? one.department],
+      [say("department"), titled(one.department_title) ?? one.department],
       [say("grid"), one.grid && `${one.grid_name ?? ""} ${one.grid}`.trim()],
       [say("officer"), one.officer],
       [say("place"), one.lon !== null && `${one.lon.toFixed(5)}, ${one.lat.toFixed(5)}`],
       [say("rule"), one.rule && ruleName(one.rule, this.rules)],
-      [say("category"), `${one.category_title}（${one.category}）`],
+      [say("category"), `${titled(one.category_title)}（${one.category}）`],
       [say("opened"), dayTime(one.opened_t)],
       [say("due_t"), one.due_t && dayTime(one.due_t)],
       [say("what_happened"), one.text],
@@ -141,7 +141,7 @@ export class Story {
     if (!one.work_orders.length) return null;
     return el("div", {}, el("h3", {}, say("orders")),
       el("table", { class: "orders" }, one.work_orders.map((order) => el("tr", {},
-        el("td", {}, order.department_title), el("td", {}, order.officer ?? ""), el("td", {}, isEnglish() ? order.state : order.state_title)))));
+        el("td", {}, titled(order.department_title)), el("td", {}, order.officer ?? ""), el("td", {}, isEnglish() ? order.state : order.state_title)))));
   }
 
   pictures(one) {

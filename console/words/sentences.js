@@ -1,6 +1,6 @@
 // A case's events as sentences that a duty officer reads: which sensor, what value, which rule, which move by whom.
 
-import { isEnglish, kindWord, levelWord, measured, moveWord, roleWord, time } from "./words.js";
+import { isEnglish, kindWord, levelWord, measured, moveWord, roleWord, time, titled } from "./words.js";
 
 const CHANGES = { raised: ["报警", "raised"], escalated: ["升级", "escalated"], downgraded: ["降级", "downgraded"], cleared: ["解除", "cleared"] };
 
@@ -14,7 +14,7 @@ const CAUSES = {
 const word = (pair) => pair?.[isEnglish() ? 1 : 0];
 
 export function ruleName(id, rules) {
-  const title = rules.get(id)?.title;
+  const title = titled(rules.get(id)?.title);
   return title ? `${title}（${id}）` : id;
 }
 
@@ -26,7 +26,7 @@ function changeTitle(change) {
 
 function changeText(change, rules) {
   const value = change.value === null || change.value === undefined ? "" : measured(rules.get(change.rule), change.kind, change.value);
-  const rule = rules.get(change.rule)?.title ?? change.rule;
+  const rule = titled(rules.get(change.rule)?.title) ?? change.rule;
   const cause = CAUSES[change.cause];
   const held = change.since !== null && change.since !== undefined && change.since !== change.t;
   if (isEnglish()) {
@@ -53,7 +53,7 @@ function who(event) {
 
 function moveText(event, rules, departments) {
   const { data } = event;
-  const orders = (data.orders ?? []).map((order) => departments.get(order?.department) ?? order?.department).filter(Boolean).join("、");
+  const orders = (data.orders ?? []).map((order) => titled(departments.get(order?.department)) ?? order?.department).filter(Boolean).join(isEnglish() ? ", " : "、");
   if (event.move === "verify") {
     const failed = data.result === "fail";
     if (isEnglish()) return `${who(event)} ${failed ? "sent it back for rework" : "found it repaired"}${data.override ? ", overriding the sensor" : ""}.`;

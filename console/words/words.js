@@ -11,6 +11,17 @@ export function setEnglish(on) {
   localStorage.setItem("language", on ? "en" : "zh");
 }
 
+// what the city's data is called — rules, categories, departments — in English, by what it is called here
+const englishOf = new Map();
+
+// each of `titles` has a title and maybe a title_en; kinds that the tables do not know are learnt as they are
+export function learn(titles, found) {
+  for (const { title, title_en: other } of titles) if (other) englishOf.set(title, other);
+  for (const { name, title, title_en: other, unit } of found) kinds[name] ??= [title, other ?? title, unit];
+}
+
+export const titled = (title) => (english ? englishOf.get(title) : null) ?? title;
+
 const pick = (table, key) => (table[key] ? table[key][english ? 1 : 0] : key);
 
 export const say = (key, values = {}) => pick(texts, key).replace(/\{(\w+)\}/g, (_, name) => String(values[name] ?? ""));

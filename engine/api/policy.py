@@ -77,6 +77,7 @@ POLICIES: dict[tuple[str, str], Policy] = {
     ("GET", "/api/v1/player"): READ,
     ("POST", "/api/v1/player"): Policy(frozenset({"supervisor", "admin"}), body=BodyRule()),
     ("GET", "/api/v1/rules"): READ,
+    ("GET", "/api/v1/kinds"): READ,
     ("GET", "/api/v1/categories"): READ,
     ("GET", "/api/v1/stream"): Policy(PEOPLE, ticket=True),
     ("POST", "/api/v1/stream/ticket"): READ,

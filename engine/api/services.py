@@ -262,8 +262,8 @@ class Services:
 
     `now_ms` is the time of people's moves: the machine's clock, or casework's C on a player's clock.
     `wall_ms` is the machine's clock, by which tokens end. `rules` are the rules of the running plan as JSON objects
-    in the shape of their files. `registry` holds the metrics that `/metrics` prints. `photos` null: none are taken;
-    `roster` null: no posts are known; `player` null: life is the clock; `tz` is the city's, for tables.
+    in the shape of their files, `kinds` its kinds. `registry` holds the metrics that `/metrics` prints. `photos` null:
+    none are taken; `roster` null: no posts are known; `player` null: life is the clock; `tz` is the city's, for tables.
     """
 
     casework: Casework
@@ -273,6 +273,7 @@ class Services:
     sensors: Sensors
     layers: Layers
     rules: Callable[[], Sequence[Mapping[str, object]]]
+    kinds: Callable[[], Sequence[Mapping[str, object]]]
     registry: CollectorRegistry
     now_ms: Callable[[], int]
     settings: Settings = field(default_factory=Settings)

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, select
 
 from engine.casework.bulk import among
+from engine.casework.directory import title_en
 from engine.casework.people import Actor
 from engine.casework.privacy import mask_name, mask_phone
 from engine.casework.queries import LIMIT, CaseFilter
@@ -96,13 +97,19 @@ def _cells(case: CaseView, contact: tuple[str, str], zone: ZoneInfo, english: bo
     def level(name: str | None) -> str:
         return (name if english else LEVELS[name]) if name else ""
 
+    title = case.title
+    if english:
+        own = title_en("rules", case.rule) if case.rule else title_en("categories", case.category)
+        title = own if own and (case.rule or title == case.category_title) else title
     yes = "yes" if english else "是"
     told: Mapping[str, Any] = {
         "drill": ("drill" if english else "演练") if case.drill else "",
         "state": case.state if english else case.state_title,
         "level": level(case.level),
         "peak": level(case.peak),
-        "department": case.department_title,
+        "title": title,
+        "category_title": (english and title_en("categories", case.category)) or case.category_title,
+        "department": (english and title_en("departments", case.department or "")) or case.department_title,
         "opened": moment(case.opened_t),
         "due": moment(case.due_t),
         "closed": moment(case.closed_t),

@@ -151,6 +151,11 @@ def known_categories() -> list[Category]:
     return catalogue().sorted()
 
 
+def title_en(of: str, code: str) -> str | None:
+    """Return the English title of a rule, category, department or kind, if the catalogue has one."""
+    return catalogue().title_en(of, code)
+
+
 def department_title(code: str, names: Mapping[str, str]) -> str:
     """Return the Chinese title of a department: as `names` says, as the catalogue does, or its code."""
     return names.get(code) or catalogue().departments.get(code, code)

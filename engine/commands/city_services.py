@@ -11,12 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.api.services import SensorRow
+from engine.casework.directory import title_en
 from engine.commands.city_files import CityFiles
 from engine.detect.last_values import LastValue
 from engine.runtime.sensors import LastKnown
 from geo.grids import GridSet
 from geo.outlines import outlines
-from rules.canonical import rule_data
+from rules.canonical import kind_data, rule_data
 from rules.plan import Plan
 from rules.registry import Row
 
@@ -141,5 +142,10 @@ def _touches(edges: Sequence[float], bbox: tuple[float, float, float, float]) ->
 
 
 def rules_of(plan: Plan) -> list[dict[str, Any]]:
-    """Return the rules of a plan for people, in the shape of their files."""
-    return [rule_data(rule) for rule in plan.rules]
+    """Return the rules of a plan for people, in the shape of their files, with their English titles."""
+    return [rule_data(rule) | {"title_en": title_en("rules", rule.id)} for rule in plan.rules]
+
+
+def kinds_of(plan: Plan) -> list[dict[str, Any]]:
+    """Return the kinds of a plan for people."""
+    return [kind_data(kind) | {"title_en": title_en("kinds", kind.name)} for kind in plan.kinds]

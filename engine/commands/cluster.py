@@ -115,6 +115,7 @@ def _services(config: Config, connection: Connection, store: Store, threads: Thr
         sensors=SensorsInForce(running),
         layers=LayersInForce(running),
         rules=lambda: running.now.rules,
+        kinds=lambda: running.now.kinds,
         registry=metrics.registry,
         now_ms=lambda: (casework.clock() if players else None) or wall_clock_ms(),
         settings=settings_of(config),

@@ -12,7 +12,7 @@ from engine.api.services import SensorRow
 from engine.casework.errors import StoreAway
 from engine.casework.store import Store
 from engine.commands.city_files import CityFiles
-from engine.commands.city_services import CityLayers, CitySensors, rules_of
+from engine.commands.city_services import CityLayers, CitySensors, kinds_of, rules_of
 from engine.commands.services import Judge
 from engine.runtime.errors import Refused
 from engine.runtime.kafka.plans import DatabasePlans, plan_in_force
@@ -39,6 +39,7 @@ class InForce:
     sensors: CitySensors
     layers: CityLayers
     rules: Sequence[Mapping[str, object]]
+    kinds: Sequence[Mapping[str, object]]
 
 
 class RunningPlan:
@@ -80,7 +81,8 @@ class RunningPlan:
             why = self._plans.unreadable.get(digest, "the database has not got it")
             raise NoPlan(f"plan {digest[:12]}: {why}; set it again with `tongguan plan set`")
         city = self._city(plan)
-        return InForce(plan, Judge(plan), CitySensors(plan, self._known), CityLayers(city), rules_of(plan))
+        sensors, layers = CitySensors(plan, self._known), CityLayers(city)
+        return InForce(plan, Judge(plan), sensors, layers, rules_of(plan), kinds_of(plan))
 
     def _city(self, plan: Plan) -> CityFiles:
         """Return the areas of a plan; those of the city that was named have names, which are no part of a plan."""

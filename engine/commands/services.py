@@ -24,7 +24,7 @@ from engine.casework.outbox import OutboxRow, positions
 from engine.casework.photos import PhotoFolder
 from engine.clock import wall_clock_ms
 from engine.commands.city_files import CityFiles
-from engine.commands.city_services import CityLayers, CitySensors, rules_of
+from engine.commands.city_services import CityLayers, CitySensors, kinds_of, rules_of
 from engine.commands.counting import Counted
 from engine.detect.batch import RecordBatch
 from engine.detect.decode.decoder import Decoder
@@ -208,6 +208,7 @@ def services_of(
         sensors=CitySensors(engine.plan, engine.sensors),
         layers=CityLayers(city),
         rules=lambda: rules_of(engine.plan),
+        kinds=lambda: kinds_of(engine.plan),
         registry=metrics.registry,
         now_ms=engine.now_ms,
         settings=settings,

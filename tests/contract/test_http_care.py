@@ -119,7 +119,10 @@ def test_an_export_is_a_table_for_spreadsheets_that_marks_exercises_and_is_noted
     assert sorted(row["演练"] for row in rows) == ["", "", "演练", "演练"]
     assert {row["联系电话"] for row in rows} == {"", "138****5678"}
     assert {row["联系人"] for row in rows} == {"", "张**"}
-    assert [row["drill"] for row in csv.DictReader(io.StringIO(english.removeprefix("\ufeff")))] == ["drill"] * 2
+    drills = list(csv.DictReader(io.StringIO(english.removeprefix("\ufeff"))))
+    assert [row["drill"] for row in drills] == ["drill"] * 2
+    assert {row["department"] for row in drills} == {"Drainage network office", EAST}
+    assert {row["category_title"] for row in drills} == {"Surcharged drain"}
     assert [line["subject"] for line in lines(town, action="export", actor="supervisor--None")] == ["cases.csv"] * 2
     with town.client("supervisor", WEST) as client:
         assert client.get("/api/v1/export/cases.csv").text.count("\n") == 1

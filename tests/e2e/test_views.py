@@ -112,6 +112,19 @@ def test_theme_and_language_stay_as_they_were_chosen(page: Page) -> None:
     expect(page.locator("#tab-alerts")).to_contain_text("Alerts")
 
 
+def test_whoever_reads_english_reads_english_titles(page: Page, town: Town) -> None:
+    page.click("#language")
+    card = page.locator(f"#cases [data-case={town.case_of(GAS_EAST)['id']}]")
+    expect(card.locator(".title")).to_have_text("Gas concentration over the limit")
+    expect(card).to_contain_text("Gas management centre")
+    card.click()
+    expect(page.locator("#story h2")).to_have_text("Gas concentration over the limit")
+    expect(page.locator("#story .facts")).to_contain_text("Gas leak（0401）")
+    expect(page.locator("#line")).to_contain_text("by rule Gas concentration over the limit")
+    page.click("#sections [data-section=overview]")
+    expect(page.locator("#overview")).to_contain_text("Drainage network office")
+
+
 def test_the_keys_are_explained_and_can_be_switched_off(page: Page) -> None:
     page.keyboard.press("?")
     help_page = page.locator("#help-dialog")

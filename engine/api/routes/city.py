@@ -15,7 +15,7 @@ from engine.api.packed import Packed
 from engine.api.places import Box, in_area, in_box, parse_box, touches_area
 from engine.api.problems import Problem
 from engine.api.services import Layers, SensorRow
-from engine.casework.directory import known_categories
+from engine.casework.directory import catalogue, title_en
 
 Level = Literal["county", "street", "community", "grid"]
 
@@ -53,7 +53,7 @@ class WholeLayers:
 
 
 def add_routes(router: APIRouter, layers: Layers) -> None:
-    """Add grids, zones, sensors, rules and categories."""
+    """Add grids, zones, sensors, rules, kinds and categories."""
     whole = WholeLayers(layers)
     _add_sensors(router)
 
@@ -79,13 +79,26 @@ def add_routes(router: APIRouter, layers: Layers) -> None:
 
     @router.get("/api/v1/rules", tags=["city"], response_class=Response)
     def rules(request: Request) -> Response:
-        """The rules of the running plan."""
+        """The rules of the running plan, with their English titles, if any."""
         return _answer(request, orjson.dumps({"rules": list(desk(request).services.rules())}))
 
     @router.get("/api/v1/categories", tags=["city"], response_class=Response)
     def categories(request: Request) -> Response:
-        """Categories of cases, by code, with their Chinese titles."""
-        return _answer(request, orjson.dumps({"categories": known_categories()}))
+        """Categories of cases and departments, by code, with their Chinese titles and the English ones, if any."""
+        categories = [
+            {"code": one.code, "title": one.title, "title_en": title_en("categories", one.code), "further": one.further}
+            for one in catalogue().sorted()
+        ]
+        departments = [
+            {"code": code, "title": title, "title_en": title_en("departments", code)}
+            for code, title in sorted(catalogue().departments.items())
+        ]
+        return _answer(request, orjson.dumps({"categories": categories, "departments": departments}))
+
+    @router.get("/api/v1/kinds", tags=["city"], response_class=Response)
+    def kinds(request: Request) -> Response:
+        """The kinds of readings of the running plan, with their units, ranges and titles."""
+        return _answer(request, orjson.dumps({"kinds": list(desk(request).services.kinds())}))
 
 
 def _add_sensors(router: APIRouter) -> None:

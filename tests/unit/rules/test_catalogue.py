@@ -30,6 +30,29 @@ def test_a_city_adds_categories_and_departments_and_has_the_last_word(tmp_path: 
     assert len(found.categories) == len(load_catalogue().categories) + 1
 
 
+def test_what_a_city_names_anew_has_the_english_title_that_it_gives_or_none(tmp_path: Path) -> None:
+    path = tmp_path / "categories.yaml"
+    path.write_text(
+        'departments: {lighting: 路灯管理所, gas: 天然气公司}\ncategories: {"0111": {title: 路灯不亮}}\n'
+        'english: {departments: {lighting: Lamps}, categories: {"0111": Dark lamp}, rules: {lamp.dark: Lamp dark}}\n'
+    )
+    found = load_catalogue(path)
+    asked = [("departments", "lighting"), ("departments", "gas"), ("departments", "fire"), ("categories", "0111")]
+    assert [found.title_en(*one) for one in asked] == ["Lamps", None, "Fire and rescue brigade", "Dark lamp"]
+    assert found.title_en("rules", "lamp.dark") == "Lamp dark"
+
+
+def test_faults_of_english_titles_are_named_with_their_place(tmp_path: Path) -> None:
+    path = tmp_path / "categories.yaml"
+    path.write_text("english:\n  rules: {lamp.dark: ''}\n  lamps: {}\n")
+    with pytest.raises(CatalogueRefused) as refused:
+        load_catalogue(path)
+    assert [str(fault).removeprefix(f"{path}:").split(";")[0] for fault in refused.value.faults] == [
+        "2:22: english.rules.lamp.dark: must be a text that is not empty",
+        "3:3: english.lamps: unknown key",
+    ]
+
+
 def test_a_category_that_nobody_declared_is_titled_by_its_code() -> None:
     assert load_catalogue().category("9999") == Category("9999", "9999")
 

@@ -10,7 +10,8 @@ import pytest
 from engine.casework.directory import department_title, known_categories
 from engine.commands.rules import play
 from geo.city import load as load_city
-from rules.kinds import load_kinds
+from rules.catalogue import shipped_catalogue
+from rules.kinds import load_kinds, shipped_kinds
 from rules.load import LIBRARY, load_rules, trial_path
 from rules.model import LevelName, Rule
 from rules.registry_file import load_registry
@@ -57,6 +58,17 @@ def test_a_shipped_rule_says_what_to_do_when_it_fires_and_whose_work_it_is(rule:
     if rule.case is not None:
         assert rule.case.category in {category.code for category in known_categories()}
         assert department_title(rule.case.department, {}) != rule.case.department
+
+
+def test_whatever_ships_has_an_english_title_and_no_title_is_left_over() -> None:
+    shipped = shipped_catalogue()
+    assert {of: set(titles) for of, titles in shipped.english.items()} == {
+        "rules": {rule.id for rule in LOADED.rules},
+        "categories": set(shipped.categories),
+        "departments": set(shipped.departments),
+        "kinds": set(shipped_kinds().names),
+    }
+    assert all(title.isascii() for titles in shipped.english.values() for title in titles.values())
 
 
 @pytest.mark.parametrize("rule", LOADED.rules, ids=lambda rule: rule.id)
