@@ -36,17 +36,18 @@ from engine.commands.playing import Player
 from engine.commands.run import told
 from engine.commands.services import services_of
 from engine.commands.telling import STYLES, Teller, moment_name
-from engine.runtime.embedded import Embedded
+from engine.runtime.config import duration_ms
+from engine.runtime.embedded import Embedded, Limits
 from rules.civil import CITY_TZ
 from rules.kinds import load_kinds
 from rules.load import LIBRARY, load_rules
 from rules.plan import Plan
 from rules.registry_file import load_registry
+from simulators.days import Days
 from simulators.errors import ScenarioError
 from simulators.ground import ground_of
 from simulators.load import load as load_scenario
 from simulators.pace import Pace
-from simulators.run import Simulation
 from simulators.scenario import Scenario
 
 USUAL = "cloudburst"
@@ -72,14 +73,17 @@ def demo(
     fresh: Annotated[bool, typer.Option("--fresh", help="Begin the story anew.")] = False,
     city: Annotated[Path | None, typer.Option(help="Folder of a city (geo import); default: the shipped one.")] = None,
     english: Annotated[bool, typer.Option("--english", help="Sentences in English.")] = False,
+    retention_age: Annotated[str, typer.Option(help="How long its log keeps readings, on the city's clock.")] = "30d",
 ) -> None:
     """Watch a simulated city: warnings climb, cases open, are worked on, and close when the sensor says so.
 
     Without --scenario a storm floods an underpass. Stop it any way you like (also with kill -9) and start it again: it
-    goes on where it stopped. The console (and POST /api/v1/player) pauses it, speeds it and lets it jump.
+    goes on where it stopped. The console (and POST /api/v1/player) pauses it, speeds it and lets it jump. The day after
+    the scenario tells another story of its kind, and so on every day.
     Example: tongguan demo --scenario bad-day --seed 2
     """
     limit_s = serve_for_minutes * 60.0 or _seconds(duration)
+    limits = _limits(retention_age)
     ended = threading.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: ended.set())
@@ -90,7 +94,7 @@ def demo(
         folder = data / "-".join(names if city is None else [city.resolve().name, *names])
         if fresh:
             shutil.rmtree(folder, ignore_errors=True)
-        _demo(ended, folder, script, seed, speed, port, limit_s, sensors, english, city)
+        _demo(ended, folder, script, seed, speed, port, limit_s, sensors, english, city, limits)
 
 
 def _script(name: str) -> Scenario:
@@ -108,6 +112,13 @@ def _seconds(text: str) -> float:
     return float(found[1]) * {"s": 1, None: 1, "m": 60, "h": 3600}[found[2]]
 
 
+def _limits(retention_age: str) -> Limits:
+    try:
+        return Limits(retention_age_ms=duration_ms(retention_age))
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--retention-age") from None
+
+
 def _demo(
     ended: threading.Event,
     folder: Path,
@@ -119,6 +130,7 @@ def _demo(
     sensors: int,
     english: bool,
     chosen: Path | None,
+    limits: Limits,
 ) -> None:
     folder.mkdir(0o700, parents=True, exist_ok=True)
     place, made_up = played(chosen, folder / "city")
@@ -126,9 +138,9 @@ def _demo(
         typer.echo(f"{place.name}：{chosen} 里没有的（传感器、道路、积水点等）为演示虚构", err=True)
     # a city of one's own is played as it is: sensors beyond those that it has would be doubles
     all_of_them = chosen is not None and sensors >= len(place.sensors)
-    simulation = Simulation(script, ground_of(place), seed, None if all_of_them else sensors)
+    days = Days(script, ground_of(place), seed, None if all_of_them else sensors)
     registry = folder / "registry.csv"
-    simulation.network.write_registry(registry, drill=script.drill)
+    days.today.network.write_registry(registry, drill=script.drill)
     grids = folder / "grids.geojson.gz"
     if not grids.exists():
         grids.write_bytes(gzip.compress(place.grids.geojson(), 6, mtime=0))
@@ -138,11 +150,11 @@ def _demo(
     city = CityFiles(plan, place.grids, place.name, place.divisions, tuple(map(str, rules.faults)))
     metrics = Metrics(CollectorRegistry())
     counted, teller = Counted(metrics), Teller(plan, english=english)
-    engine = Embedded(folder, plan, [counted, teller], player=True)
+    engine = Embedded(folder, plan, [counted, teller], player=True, limits=limits)
     try:
         metrics.registry.register(Gauges(engine))
         engine.start()
-        player = Player(engine, simulation, Pace(speed))
+        player = Player(engine, days, Pace(speed))
         with _serving(engine, city, metrics, counted, port, player) as address:
             _watch(ended, engine, player, teller, address, limit_s)
     finally:

@@ -23,8 +23,9 @@ from engine.runtime.log import Appended, Entry, Stream
 from engine.runtime.readings import tick_record
 from simulators.calls import Call
 from simulators.crew import Act, CaseSeen, Crews
+from simulators.days import Days
 from simulators.pace import Pace, paced
-from simulators.run import Batch, Simulation
+from simulators.run import Batch
 
 SECOND_MS, MINUTE_MS = 1000, 60_000
 PRELUDE_COMMITS = 64
@@ -44,7 +45,9 @@ class DemoDesk:
     def cases(self) -> Sequence[CaseSeen]:
         """Return the open cases; only what changed is read anew."""
         page = self._engine.casework.cases(CaseFilter(open=True), EVERYONE, limit=1000)
-        return [self._look(case) for case in page.cases]
+        seen = [self._look(case) for case in page.cases]
+        self._seen = {case.id: self._seen[case.id] for case in page.cases}
+        return seen
 
     def _look(self, case: CaseView) -> CaseSeen:
         known = self._seen.get(case.id)
@@ -91,13 +94,13 @@ class DemoDesk:
 
 
 class Player:
-    """Play a simulation into an engine on the player's clock."""
+    """Play days of a city into an engine on the player's clock."""
 
-    def __init__(self, engine: Embedded, simulation: Simulation, pace: Pace) -> None:
+    def __init__(self, engine: Embedded, days: Days, pace: Pace) -> None:
         self._engine = engine
-        self._simulation = simulation
+        self._days = days
         self.pace = pace
-        self._crews = Crews(simulation.seed, simulation.world, DemoDesk(engine))
+        self._crews = Crews(days.today.seed, days, DemoDesk(engine))
         self._under_way: list[Future[list[Appended]]] = []
         self.now_ms = engine.journal.last_log_time(Stream.READINGS, PARTITION)
         self.readings = 0
@@ -105,11 +108,11 @@ class Player:
 
     def view(self) -> PlayerView:
         """Return how the city is played, for people."""
-        scenario = self._simulation.scenario
+        scenario = self._days.today.scenario
         return PlayerView(
             scenario=scenario.name,
             title=scenario.title,
-            seed=self._simulation.seed,
+            seed=self._days.today.seed,
             speed=self.pace.speed or 0.0,
             paused=self.pace.paused,
             now=self.now_ms or scenario.starts_ms - scenario.prelude.lasts_ms,
@@ -142,7 +145,7 @@ class Player:
         """
         after = self.now_ms or None
 
-        for batch in paced(self._until(stopping, self._simulation.batches(after_ms=after)), self.pace):
+        for batch in paced(self._until(stopping, self._days.batches(after_ms=after)), self.pace):
             if stopping.is_set() or (until_ms is not None and batch.t_ms > until_ms):
                 return
             self._play(batch, stopping)
@@ -204,7 +207,7 @@ class Player:
             lat=call.lat,
             contact_phone=call.contact,
             source="12345",
-            drill=self._simulation.scenario.drill,
+            drill=self._days.today.scenario.drill,
         )
         key = "call-" + hashlib.sha256(said.encode()).hexdigest()[:32]
         self._engine.casework.report(report, HOTLINE, idempotency_key=key, t_ms=call.t)

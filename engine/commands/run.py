@@ -120,6 +120,7 @@ def serve_until(ended: threading.Event, config: Config, limits: Limits) -> None:
         metrics.registry.register(Gauges(engine))
         roster = roster_of(config)
         posters = posters_of(config.webhooks, roster, engine.now_ms, config.tz)
+        engine.destinations = [one.name for one in posters]
         engine.start()
         with _telling(engine, posters, metrics), _listening(engine, city, config, metrics, counted, roster):
             keeping = (engine.store, duration_ms(config.audit_age), ended)

@@ -23,6 +23,7 @@ from sqlalchemy.exc import DBAPIError
 from engine.casework.plans import StoredPlans
 from engine.casework.service import AlertRecord, Applied, Casework, Settings
 from engine.casework.store import Store, upgrade
+from engine.casework.trimming import KEEP_MS, let_go, told
 from engine.clock import wall_clock_ms
 from engine.detect.batch import RecordBatch
 from engine.detect.last_values import LastValue
@@ -102,7 +103,8 @@ class Embedded:
     """One engine on one folder under one plan.
 
     Opening raises what errors.py calls Refused or TryAgain; then nothing was started. `player`: the log runs on a
-    player's clock, who brings the log time of every record and writes the ticks.
+    player's clock, who brings the log time of every record and writes the ticks. `destinations` are the names of those
+    who are told of messages beside the log: none is let go of before they had it.
     """
 
     def __init__(
@@ -119,6 +121,7 @@ class Embedded:
         self.folder = folder
         self.plan = plan
         self.player = player
+        self.destinations: Sequence[str] = ()
         self._clock = clock
         self._limits = limits
         self._observers = tuple(observers)
@@ -162,7 +165,7 @@ class Embedded:
             after_commit=lambda: crash_point(CrashPoint.CASEWORK_AFTER),
         )
         self.sensors = LastKnown()
-        self.relay = Relay(self.journal, self.casework)
+        self.relay = Relay(self.journal, self.casework, self.now_ms if self.player else None)
         self._caseworking = Caseworking(self.journal, self.casework, self, self.relay.wake)
         judged = self.journal.cursor(READER, PARTITION)
         end = self.journal.end(Stream.READINGS, PARTITION)
@@ -253,7 +256,15 @@ class Embedded:
             keep,
             readings_done=lambda: self._detecting.needed_from,
             alerts_done=lambda: self._caseworking.position,
+            messages=self.forget,
         )
+
+    def forget(self) -> int:
+        """Let go of messages that everybody had, after a week or as long as the log keeps records; return how many."""
+        had = self.relay.position
+        if self.destinations:
+            had = min(had, told(self.store, self.destinations))
+        return let_go(self.store, had, now_ms=self.now_ms(), keep_ms=min(KEEP_MS, self._limits.retention_age_ms))
 
     # ---- what is going on
 

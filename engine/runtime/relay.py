@@ -20,11 +20,15 @@ IDLE_S = 0.25
 
 
 class Relay:
-    """Relay what casework and people's moves put into the outbox."""
+    """Relay what casework and people's moves put into the outbox.
 
-    def __init__(self, log: Log, casework: Casework) -> None:
+    `clock` gives the log time in ms of city.cases on a player's clock; None: the log's own clock does.
+    """
+
+    def __init__(self, log: Log, casework: Casework, clock: Callable[[], int] | None = None) -> None:
         self._log = log
         self._casework = casework
+        self._clock = clock
         self._work = threading.Event()
         self._listeners = Listeners()
         self.position = log.cursor(READER, 0)
@@ -49,7 +53,8 @@ class Relay:
         rows = self._casework.read_outbox(self.position, BATCH)
         if not rows:
             return False
-        entries = [Entry(row.payload, row.case) for row in rows]
+        log_time = self._clock() if self._clock else None
+        entries = [Entry(row.payload, row.case, log_time) for row in rows]
         move = CursorMove(READER, 0, self.position, rows[-1].position)
         self._log.commit([Append(Stream.CASES, 0, entries)], [move]).result()
         crash_point(CrashPoint.RELAY_PUBLISHED)

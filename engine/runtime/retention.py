@@ -45,7 +45,10 @@ def rebuild_ms(plan: Plan) -> int:
 
 
 class Trimmer:
-    """Trim one journal. The callables give the offset up to which the reader of a stream is done for good."""
+    """Trim one journal. The callables give the offset up to which the reader of a stream is done for good.
+
+    messages: lets go of messages in the case store; called at the same times.
+    """
 
     def __init__(
         self,
@@ -54,16 +57,19 @@ class Trimmer:
         *,
         readings_done: Callable[[], int],
         alerts_done: Callable[[], int],
+        messages: Callable[[], object] = lambda: None,
     ) -> None:
         self._journal = journal
         self._retention = retention
         self._readings_done = readings_done
         self._alerts_done = alerts_done
+        self._messages = messages
 
     def run(self, stopping: threading.Event) -> None:
         """Trim now and then until `stopping` is set."""
         while not stopping.wait(PERIOD_S):
             self.trim(stopping)
+            self._messages()
 
     def trim(self, stopping: threading.Event) -> None:
         """Let go of what may go, in small steps between which others write."""

@@ -25,10 +25,10 @@ from engine.runtime.embedded import Embedded
 from geo.city import load as load_city
 from rules.load import LIBRARY, load_rules
 from rules.plan import Plan
+from simulators.days import Days
 from simulators.ground import ground_of
 from simulators.load import load
 from simulators.pace import Pace
-from simulators.run import Simulation
 from tests.town import now_ms
 
 HOUR_MS = 3_600_000
@@ -39,11 +39,11 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Callabl
     """A calm city of a few gas sensors that is played at life's pace."""
     place, scenario = load_city(), load("calm_day")
     signals = {"gas.methane": scenario.signals["gas.methane"]}
-    simulation = Simulation(replace(scenario, signals=signals), ground_of(place), 1, 12)
+    days = Days(replace(scenario, signals=signals), ground_of(place), 1, 12)
     plan = Plan(load_rules([LIBRARY / "gas" / "methane_leak.yaml"]).rules)
     engine = Embedded(tmp_path_factory.mktemp("played"), plan, player=True)
     metrics, ended = Metrics(CollectorRegistry()), threading.Event()
-    player = Player(engine, simulation, Pace(1.0))
+    player = Player(engine, days, Pace(1.0))
     files = CityFiles(plan, place.grids, place.name, place.divisions, ())
     app = create_app(services_of(engine, files, metrics, Counted(metrics), Settings(), player=player))
     listener = Listener(app, bind("127.0.0.1", 0), before_stop=app.close)

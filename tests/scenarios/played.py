@@ -18,10 +18,10 @@ from rules.kinds import load_kinds
 from rules.load import LIBRARY, load_rules
 from rules.plan import Plan
 from rules.registry_file import load_registry
+from simulators.days import Days
 from simulators.ground import ground_of
 from simulators.load import load
 from simulators.pace import Pace
-from simulators.run import Simulation
 from simulators.scenario import Scenario
 from simulators.world import World
 
@@ -65,8 +65,9 @@ def play(
     """Play a scenario with seed 1, as long as it is or for so many minutes of it."""
     place = load_city()
     scenario = chosen(name, kinds)
-    simulation = Simulation(scenario, ground_of(place), 1, sensors)
-    simulation.network.write_registry(folder / "registry.csv")
+    days = Days(scenario, ground_of(place), 1, sensors)
+    today = days.today
+    today.network.write_registry(folder / "registry.csv")
     known = load_kinds()
     rules = load_rules(LIBRARY, kinds=known, zones=place.zones)
     registry = load_registry(folder / "registry.csv", known, CITY_TZ)
@@ -75,9 +76,9 @@ def play(
     try:
         engine.start()
         until = scenario.starts_ms + (scenario.lasts_ms if minutes is None else minutes * MINUTE_MS)
-        Player(engine, simulation, Pace(None)).run(threading.Event(), until)
+        Player(engine, days, Pace(None)).run(threading.Event(), until)
         engine.drain(300.0)
-        return Story(scenario, simulation.world, tuple(_all(engine)))
+        return Story(scenario, today.world, tuple(_all(engine)))
     finally:
         engine.stop()
 

@@ -51,8 +51,8 @@ def plan(tmp_path: Path) -> Callable[..., Plan]:
 
 
 @contextmanager
-def running(folder: Path, plan: Plan, **options: object) -> Iterator[Embedded]:
-    engine = Embedded(folder, plan, player=True, limits=Limits(checkpoint_s=0.0), **options)  # type: ignore[arg-type]
+def running(folder: Path, plan: Plan, **limits: int) -> Iterator[Embedded]:
+    engine = Embedded(folder, plan, player=True, limits=Limits(checkpoint_s=0.0, **limits))
     engine.start()
     try:
         yield engine
@@ -274,3 +274,23 @@ def test_when_too_much_waits_for_its_order_detect_stops_says_so_and_loses_nothin
         said = stream(engine, Stream.ALERTS)
         assert said == judged_again(engine)
         assert any(b'"raised"' in value for value in said)
+
+
+def test_messages_that_everybody_had_go_with_the_age_of_the_log_on_its_own_clock(
+    tmp_path: Path, plan: Callable[..., Plan]
+) -> None:
+    day_s = 86_400
+    with running(tmp_path / "data", plan(), retention_age_ms=1000 * day_s) as engine:
+        engine.destinations = ["webhook:slow"]
+        play(engine, range(60))
+        assert engine.drain(60)
+        said = engine.relay.position
+        assert (engine.forget(), said > 1) == (0, True), "not old enough"
+        play(engine, range(2 * day_s, 2 * day_s + 60))
+        assert engine.drain(60)
+        assert engine.forget() == 0, "somebody has not had them"
+        engine.destinations = []
+        assert engine.forget() == said
+        assert [row.position for row in engine.relay.read(0, 1000)] == list(range(said + 1, engine.relay.position + 1))
+        when = engine.journal.read(Stream.CASES, 0, 0, limit_bytes=1 << 30).log_time.tolist()
+        assert START <= when[0] < when[-1] - 1000 * day_s, "city.cases has the log's clock"
