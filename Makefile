@@ -46,11 +46,13 @@ stack: $(VENV)/run.ok
 stack-down:
 	$(BIN)/python deploy/local/stack down
 
-# long runs, not part of `make test`: 5,000 examples a property, 200 random kills, two million readings through faults, 5,000 made-up calls
+# long runs, not part of `make test`: two million readings through faults, 5,000 examples a property, 200 random kills,
+# 5,000 made-up calls, two hours of the bad day at 60x with the console open
 soak: $(VENV)/dev.ok
 	$(BIN)/pytest tests/soak/spread.py tests/soak/faults.py
 	TONGGUAN_EXAMPLES=5000 TONGGUAN_KILLS=200 $(BIN)/pytest -n 2 --dist loadfile tests/property tests/crash --timeout 0
 	TONGGUAN_API_CALLS=5000 $(BIN)/pytest -n 2 tests/contract/test_described.py --timeout 0
+	$(BIN)/python -m tests.soak.city --minutes 120 --speed 60 --page docs/soak.md
 
 # the pictures of docs/, played anew in a real browser
 screenshots: $(VENV)/dev.ok

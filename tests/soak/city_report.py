@@ -13,6 +13,16 @@ import numpy as np
 MIB, GIB = 1 << 20, 1 << 30
 HOUR_MS = 3_600_000
 LEAST_RATE = 3_000.0
+INTRODUCTION = """# Two hours of the bad day
+
+Written by `make soak` (`python -m tests.soak.city`); not by hand.
+
+`tongguan demo --scenario bad-day` as a user starts it, day after day of the city, with its crews at work on the cases
+and `--retention-age 1d`; beside it the console in a headless Chromium without a graphics card, signed in as the duty
+officer (`operator`). Twice a minute somebody moves the map, opens a case, looks at the alerts or the overview or walks
+through the list, while frames are counted; long tasks of the page's main thread are counted all the time. Then
+everything is looked at from outside: `/proc`, the API, the files.
+"""
 FLAT = 0.05
 """How much of its size memory may gain or lose, by its trend, from the first quarter to the end."""
 FRAME_MS, TASK_MS = 100.0, 200.0
@@ -125,12 +135,13 @@ def _head(setting: Sample, samples: Sequence[Sample]) -> list[str]:
     cpu = (samples[-1]["cpu_s"] - samples[0]["cpu_s"]) / hours / 3600
     beside = (samples[-1]["browser_cpu_s"] - samples[0]["browser_cpu_s"]) / hours / 3600
     return [
+        INTRODUCTION,
         f"{setting['date']}, commit {setting['commit']}, {setting['cpus']} CPUs ({setting['cpu']}), "
         f"{setting['memory'] / GIB:.0f} GiB, {setting['system']}, Python {setting['python']}. {hours * 60:.0f} minutes "
         f"at {setting['speed']:g}×, {setting['sensors']:,} sensors: {days:.1f} days of the city; "
         f"the engine with its player took {cpu:.0%} of one CPU, the browser {beside:.0%}.",
         "",
-        "| | held | |",
+        "| | held | figures |",
         "|---|---|---|",
     ]
 
