@@ -36,7 +36,7 @@ class Console {
     });
     this.path = new Path((code) => this.gone(code));
     this.story = new Story({
-      rules: this.city.rules, departments: () => this.filters.found.departments, closed: (id) => this.left(id), changed: () => this.drawSoon(),
+      rules: this.city.rules, carried: (...of) => this.city.carried(...of), departments: () => this.filters.found.departments, closed: (id) => this.left(id), changed: () => this.drawSoon(),
       show: (one) => this.showOnMap(one),
     });
     this.caseList = new CaseList({ open: (id) => this.open(id), current: () => this.story.id, fresh: this.fresh });
@@ -86,7 +86,7 @@ class Console {
   makeMap() {
     this.map = new CityMap($("map"), {
       theme: theme(), bounds: this.city.status.bounds,
-      picked: (found) => this.picked(found), hovered: (found, x, y) => this.tip(found, x, y),
+      picked: (found, x, y) => this.picked(found, x, y), hovered: (found, x, y) => this.tip(found, x, y),
     });
     this.report = new ReportForm({ map: this.map, view: (name) => this.view(name), done: (one) => {
       this.city.keep(one);
@@ -216,7 +216,8 @@ class Console {
 
   tip(found, x, y) {
     const box = $("tip");
-    const lines = found ? tipOf(found, this.city) : null;
+    this.pointed = found;
+    const lines = found ? tipOf(found, this.city, () => this.pointed === found && this.tip(found, x, y)) : null;
     box.hidden = !lines;
     if (!lines) return;
     box.replaceChildren(...lines);
@@ -226,9 +227,10 @@ class Console {
 
   // ---- what the person does
 
-  picked(found) {
+  picked(found, x, y) {
     if (found.case) this.open(found.case);
     else if (found.alert) this.openAlert(this.city.alerts.get(found.alert));
+    else if (found.sensor) this.tip(found, x, y);
   }
 
   open(id) {

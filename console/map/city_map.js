@@ -220,7 +220,7 @@ export class CityMap {
   pickAt(place) {
     const found = this.under(place);
     if (found?.cluster) this.map.easeTo({ center: found.at, zoom: this.map.getZoom() + 2, animate: !still.matches });
-    else if (found) this.picked(found);
+    else if (found) this.picked(found, place.x, place.y);
   }
 
   // what lies under a pixel: a case's pin, else an alert, else a sensor, else the grid

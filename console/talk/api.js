@@ -84,6 +84,7 @@ export const categories = () => get("/api/v1/categories");
 export const areas = (level, within) => get("/api/v1/grids.geojson", { level, within });
 export const zones = () => get("/api/v1/zones.geojson");
 export const sensors = (since) => get("/api/v1/sensors.geojson", { since });
+export const attrs = (sensor, kind) => get(`/api/v1/sensors/${encodeURIComponent(sensor)}/attrs`, { kind });
 export const overview = (grid) => get("/api/v1/overview", { grid });
 export const cases = (values) => get("/api/v1/cases", values);
 export const values = (id) => get(caseAt(id, "/values"));

@@ -15,6 +15,7 @@ export class City {
     this.cases = new Map();
     this.alerts = new Map();
     this.sensors = new Map();
+    this.attrs = new Map();
     this.rules = new Map();
     this.posts = [];
     this.status = null;
@@ -119,6 +120,20 @@ export class City {
   }
 
   // ---- sensors
+
+  // what a vehicle says beside its place: what is known now; asked for anew when it was heard of since
+  carried(sensor, kind, t, then) {
+    const id = `${sensor}|${kind}`;
+    const known = this.attrs.get(id);
+    if (kind.startsWith("vehicle.") && known?.t !== t) {
+      this.attrs.set(id, { t, said: known?.said ?? null });
+      api.attrs(sensor, kind).then(({ attrs }) => {
+        this.attrs.set(id, { t, said: attrs });
+        then();
+      }, () => null);
+    }
+    return known?.said ?? null;
+  }
 
   async loadSensors() {
     const first = this.newest === 0;

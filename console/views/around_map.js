@@ -1,7 +1,7 @@
 // What stands on and beside the map: its legend with switches, and the words for what lies under the pointer.
 
 import { el } from "../dom.js";
-import { amount, familyWord, kindWord, levelRank, levelWord, measured, say, stateWord, time, titled } from "../words/words.js";
+import { amount, attrWords, familyWord, kindWord, levelRank, levelWord, measured, say, stateWord, time, titled } from "../words/words.js";
 import { LEVELS } from "../map/layers.js";
 
 const FAMILIES = ["gas", "water", "drain", "rain", "fire", "waste", "video", "vehicle"];
@@ -21,8 +21,8 @@ export function legend(map) {
 }
 
 // lines about a case, an alert, a sensor or a grid; null for none
-export function tipOf(found, city) {
-  const lines = (...all) => all.map((text, i) => el(i ? "span" : "b", {}, text));
+export function tipOf(found, city, again) {
+  const lines = (...all) => all.filter(Boolean).map((text, i) => el(i ? "span" : "b", {}, text));
   if (found.case) {
     const one = city.cases.get(found.case);
     return one ? lines(titled(one.title), `${stateWord(one.state)} · ${one.grid_name ?? one.grid ?? ""}`, one.id) : null;
@@ -33,7 +33,7 @@ export function tipOf(found, city) {
   }
   if (found.sensor) {
     const sensor = city.sensors.get(found.sensor)?.properties;
-    return sensor ? lines(`${kindWord(sensor.kind)} ${amount(sensor.kind, sensor.v)}`, sensor.site ?? sensor.sensor, `${sensor.sensor}${sensor.t ? ` · ${time(sensor.t)}` : ""}`) : null;
+    return sensor ? lines(`${kindWord(sensor.kind)} ${amount(sensor.kind, sensor.v)}`, sensor.site ?? sensor.sensor, `${sensor.sensor}${sensor.t ? ` · ${time(sensor.t)}` : ""}`, attrWords(city.carried(sensor.sensor, sensor.kind, sensor.t, again))) : null;
   }
   if (found.grid) return lines(found.grid.name ?? found.grid.code, [found.grid.code, found.grid.officer].filter(Boolean).join(" · "));
   return null;

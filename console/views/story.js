@@ -3,7 +3,7 @@
 import * as api from "../talk/api.js";
 import { $, el } from "../dom.js";
 import { ruleName, sentence } from "../words/sentences.js";
-import { dayTime, isEnglish, kindWord, levelWord, measured, moveWord, say, stateWord, time, titled } from "../words/words.js";
+import { attrWords, dayTime, isEnglish, kindWord, levelWord, measured, moveWord, say, stateWord, time, titled } from "../words/words.js";
 import { chart } from "./chart.js";
 import { levelBadge } from "./lists.js";
 import { bodyOf, MOVE_KEYS, movesForm, needsReason, shownMoves } from "./moves.js";
@@ -12,9 +12,9 @@ import { photoButton, photoList, send } from "./photos.js";
 const FLAGS = new Set(["overdue", "supervised", "sensor_silent", "recovered", "drill"]);
 
 export class Story {
-  constructor({ rules, departments, closed, changed, show }) {
+  constructor({ rules, carried, departments, closed, changed, show }) {
     this.root = $("story");
-    Object.assign(this, { rules, departments, closed, changed, show });
+    Object.assign(this, { rules, carried, departments, closed, changed, show });
     this.id = null;
     this.said = null;
     this.draft = {};
@@ -108,11 +108,13 @@ export class Story {
   present() {
     return el("div", {}, this.detail.alerts.slice(0, 6).map((alert) => {
       const value = measured(this.rules.get(alert.rule), alert.kind, alert.value);
+      const heard = alert.heard_t ?? alert.changed_t;
+      const carried = attrWords(this.carried(alert.sensor, alert.kind, heard, () => this.draw()));
       const state = alert.open ? `${levelWord(alert.level)} · ${say("since", { time: time(alert.raised_t) })}` : `${say("cleared")} ${time(alert.cleared_t)}`;
       return el("div", { class: `now ${alert.open ? `c-${alert.level}` : ""}` },
         el("span", { class: "what" }, `${say("present")} · ${kindWord(alert.kind)} · ${alert.sensor}`),
         el("span", { class: "value" }, value),
-        el("span", { class: "from" }, state, el("span", { class: "what" }, ` · ${say("value_at", { time: time(alert.heard_t ?? alert.changed_t) })}`)));
+        el("span", { class: "from" }, state, el("span", { class: "what" }, ` · ${say("value_at", { time: time(heard) })}${carried && ` · ${carried}`}`)));
     }));
   }
 

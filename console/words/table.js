@@ -35,7 +35,7 @@ export const texts = {
   stale_case: ["案件刚有新的办理动作，已为您刷新，请看过后再办", "Another move came first; the case was refreshed, look at it again"],
   failed: ["未能办理：{why}", "Not done: {why}"], done: ["已办理：{move}", "Done: {move}"], reported_ok: ["已上报：{id}", "Reported: {id}"],
   orders: ["工单", "Work orders"], reports: ["群众上报", "Citizens' reports"], override: ["越过传感器核查（须写原因）", "Override the sensor (needs a reason)"], needs_reason: ["请先写明原因", "Write the reason first"],
-  since: ["自 {time}", "since {time}"], cleared: ["已解除", "cleared"], no_value: ["暂无读数", "no reading yet"], whole_city: ["全城", "Whole city"], value_at: ["{time} 读数", "reading of {time}"],
+  since: ["自 {time}", "since {time}"], cleared: ["已解除", "cleared"], yes: ["是", "yes"], no: ["否", "no"], no_value: ["暂无读数", "no reading yet"], whole_city: ["全城", "Whole city"], value_at: ["{time} 读数", "reading of {time}"],
   level_none: ["无报警", "no alert"], was: ["曾达{level}色", "was {level}"], none: ["—", "—"], drill: ["演练", "drill"], overdue: ["超期", "overdue"], supervised: ["督办", "supervised"],
   recovered: ["已恢复待确认", "recovered"], sensor_silent: ["传感器无数据", "sensor silent"], more_moves: ["延期、并案", "Extend, merge"], merged_into: ["已并入 {id}", "Merged into {id}"],
   centre: ["在地图上查看", "Show on the map"], print_file: ["打印案卷", "Print the file"], photos: ["现场照片", "Photos"], photo_of: ["{name} 于 {time} 上传", "by {name}, {time}"], add_photo: ["添加照片", "Add a photo"],
@@ -102,6 +102,9 @@ export const kinds = {
   "video.lane_blocked": ["视频通道占用", "Lane blocked on video", ""], "video.waste_overflow": ["视频垃圾满溢", "Overflow on video", ""], "video.dumping": ["视频偷倒", "Dumping on video", ""], "video.vendor": ["视频占道经营", "Vendor on video", ""],
   "video.spill": ["视频遗撒", "Spill on video", ""], "video.ponding": ["视频积水", "Ponding on video", ""], "video.parking": ["视频违停", "Parking on video", ""],
 };
+
+export const attrs = { plate: ["车牌", "Plate"], type: ["车型", "Type"], loaded: ["载货", "Loaded"], lifted: ["车厢举升", "Bed lifted"] };
+export const attrValues = { muck: ["渣土车", "muck truck"], sanitation: ["环卫车", "sanitation"], patrol: ["巡查车", "patrol"] };
 
 export const families = {
   gas: ["燃气", "Gas"], water: ["水情", "Water"], drain: ["排水", "Drains"], rain: ["雨情", "Rain"], fire: ["消防", "Fire"], waste: ["环卫", "Waste"], video: ["视频", "Video"], vehicle: ["车辆", "Vehicles"], other: ["其他", "Other"],

@@ -1,6 +1,6 @@
 // Saying things in the chosen language; figures and times as the city reads them.
 
-import { families, kinds, levels, moves, ranks, roles, states, texts, zones } from "./table.js";
+import { attrs as attrTable, attrValues, families, kinds, levels, moves, ranks, roles, states, texts, zones } from "./table.js";
 
 let english = localStorage.getItem("language") === "en";
 
@@ -33,6 +33,10 @@ export const roleWord = (role) => pick(roles, role);
 export const kindWord = (kind) => pick(kinds, kind);
 export const familyWord = (family) => pick(families, family);
 export const zoneWord = (set) => pick(zones, set);
+
+// what a vehicle says of itself, in the order of the table; what is not in it is for machines
+export const attrWords = (attrs) => Object.keys(attrTable).filter((name) => attrs?.[name] !== undefined && attrs[name] !== null)
+  .map((name) => `${pick(attrTable, name)} ${typeof attrs[name] === "boolean" ? say(attrs[name] ? "yes" : "no") : pick(attrValues, attrs[name])}`).join(" · ");
 
 export function amount(kind, value) {
   if (value === null || value === undefined) return say("no_value");

@@ -38,6 +38,12 @@ class ValuesAnswer(msgspec.Struct):
     series: list[Series]
 
 
+class AttrsAnswer(msgspec.Struct):
+    """What a sensor said beside its last value; null where that is not known."""
+
+    attrs: dict[str, str | int | float | bool | None] | None
+
+
 class AttachmentAnswer(msgspec.Struct):
     """One photo of a case."""
 
@@ -80,6 +86,7 @@ ANSWERS: dict[tuple[str, str], Any] = {
     ("/api/v1/alerts", "get"): AlertPage,
     ("/api/v1/alerts/changed", "get"): AlertNews,
     ("/api/v1/sensors/{sensor}/values", "get"): ValuesAnswer,
+    ("/api/v1/sensors/{sensor}/attrs", "get"): AttrsAnswer,
     ("/api/v1/changes", "get"): ChangesAnswer,
 }
 PICTURES = ("image/jpeg", "image/png", "image/webp")

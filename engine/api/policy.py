@@ -72,6 +72,7 @@ POLICIES: dict[tuple[str, str], Policy] = {
     ("GET", "/api/v1/sensors"): READ,
     ("GET", "/api/v1/sensors.geojson"): READ,
     ("GET", "/api/v1/sensors/{sensor}/values"): READ,
+    ("GET", "/api/v1/sensors/{sensor}/attrs"): READ,
     ("GET", "/api/v1/grids.geojson"): READ,
     ("GET", "/api/v1/zones.geojson"): READ,
     ("GET", "/api/v1/player"): READ,

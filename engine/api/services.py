@@ -172,6 +172,9 @@ class Sensors(Protocol):
     def grid_of(self, sensor: str) -> str | None:
         """Return the unit grid of a registered sensor with a place, else null."""
 
+    def attrs_of(self, sensor: str, kind: str) -> Mapping[str, object] | None:
+        """Return the attributes of the last reading, null where they are not known."""
+
 
 class Layers(Protocol):
     """The city's areas as GeoJSON."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -22,14 +22,17 @@ from rules.plan import Plan
 from rules.registry import Row
 
 DIGITS = {"county": 6, "street": 9, "community": 12}
+Attributes = Callable[[str, str, int], Mapping[str, object] | None]
 Level = Literal["county", "street", "community", "grid"]
 
 
 class CitySensors:
     """Registered sensors with their last values, and others that were heard."""
 
-    def __init__(self, plan: Plan, known: LastKnown) -> None:
+    def __init__(self, plan: Plan, known: LastKnown, attributes: Attributes | None = None) -> None:
+        """`attributes` finds those of a sensor's last reading, of which it is given the time."""
         self._known = known
+        self._attributes = attributes
         registry, grids = plan.registry, plan.grids or GridSet.empty()
         located = grids.locate(registry.lon_e7, registry.lat_e7).tolist()
         self._registered = {
@@ -49,6 +52,11 @@ class CitySensors:
     def grid_of(self, sensor: str) -> str | None:
         """Return the grid of a registered sensor with a place."""
         return self._grids.get(sensor)
+
+    def attrs_of(self, sensor: str, kind: str) -> Mapping[str, object] | None:
+        """Return the attributes of the last reading, null where they are not known."""
+        last = self._known.get(sensor, kind)
+        return None if last is None or self._attributes is None else self._attributes(sensor, kind, last.t)
 
 
 def _registered(row: Row, grid: str | None) -> SensorRow:

@@ -106,6 +106,10 @@ class SensorsInForce:
         """Return the grid of a registered sensor with a place."""
         return self._running.now.sensors.grid_of(sensor)
 
+    def attrs_of(self, sensor: str, kind: str) -> Mapping[str, object] | None:
+        """Return null: of the log only last values are followed here."""
+        return self._running.now.sensors.attrs_of(sensor, kind)
+
 
 class LayersInForce:
     """The areas of the plan in force."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
 
 import msgspec
 
@@ -34,6 +35,7 @@ from engine.detect.decode.vocabulary import Vocabulary
 from engine.runtime import errors
 from engine.runtime.embedded import Embedded
 from engine.runtime.gaps import banner
+from engine.runtime.latest import attributes
 from engine.runtime.readings import frames_that_fit
 from rules.plan import Plan
 
@@ -205,7 +207,7 @@ def services_of(
         intake=EmbeddedIntake(engine),
         relay=EmbeddedRelay(engine),
         health=EmbeddedHealth(engine, counted),
-        sensors=CitySensors(engine.plan, engine.sensors),
+        sensors=CitySensors(engine.plan, engine.sensors, partial(attributes, engine.journal)),
         layers=CityLayers(city),
         rules=lambda: rules_of(engine.plan),
         kinds=lambda: kinds_of(engine.plan),

@@ -290,22 +290,6 @@ def test_alerts_and_their_changes_are_listed(town: Town) -> None:
     assert {one["change"]["sensor"] for one in changes} >= {GAS_EAST, DRAIN_EAST, DRAIN_WEST}
 
 
-def test_what_the_city_s_data_is_called_is_told_in_both_languages(town: Town) -> None:
-    with town.client("viewer") as client:
-        rules = client.get("/api/v1/rules").json()["rules"]
-        kinds = client.get("/api/v1/kinds").json()["kinds"]
-        catalogue = client.get("/api/v1/categories").json()
-    found = [rules, kinds, catalogue["categories"], catalogue["departments"]]
-    titles = [
-        {one.get("id") or one.get("name") or one["code"]: (one["title"], one["title_en"]) for one in of} for of in found
-    ]
-    assert titles[0]["gas.methane_leak"] == ("燃气浓度超限", "Gas concentration over the limit")
-    assert titles[0]["flood.drain_watch"] == ("排水管满溢", None)
-    assert titles[1]["drain.level"] == ("管渠充满度", "Drain filling")
-    assert titles[2]["0405"] == ("排水管网满溢", "Surcharged drain")
-    assert titles[3]["drainage"] == ("排水管网管理处", "Drainage network office")
-
-
 # ---- the process
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import struct
+import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
@@ -21,12 +23,13 @@ pytestmark = pytest.mark.needs("chromium")
 expect.set_options(timeout=30_000)
 
 EXERCISE = Row("DL-X", "drain.level", LON + 5000, LAT + 5000, "drainage", drill=True)
+TRUCK = Row("MT-01", "vehicle.position", department="urban", site="渣土车1")
 CREW = Actor(name="排水抢险队", role=Role.HANDLER, department="drainage")
 
 
 @pytest.fixture(scope="module")
 def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
-    with open_town(tmp_path_factory.mktemp("town"), more=[EXERCISE]) as running:
+    with open_town(tmp_path_factory.mktemp("town"), more=[EXERCISE, TRUCK]) as running:
         running.read(DRAIN_EAST, "drain.level", 95)
         running.read(DRAIN_WEST, "drain.level", 95)
         running.read(GAS_EAST, "gas.methane", 61.5)
@@ -38,6 +41,14 @@ def page(town: Town, browser: Browser) -> Iterator[Page]:
     with console(browser, town, Role.SUPERVISOR) as watched:
         settled(watched.page)
         yield watched.page
+
+
+def until(page: Page, done: Callable[[], bool]) -> None:
+    """Wait until something is so."""
+    deadline = time.monotonic() + PATIENCE_MS / 1000
+    while not done():
+        assert time.monotonic() < deadline, "it never came"
+        page.wait_for_timeout(200)
 
 
 def moved(town: Town, sensor: str, *moves: tuple[str, str]) -> None:
@@ -123,6 +134,39 @@ def test_whoever_reads_english_reads_english_titles(page: Page, town: Town) -> N
     expect(page.locator("#line")).to_contain_text("by rule Gas concentration over the limit")
     page.click("#sections [data-section=overview]")
     expect(page.locator("#overview")).to_contain_text("Drainage network office")
+
+
+def pixel(page: Page, lon: float, lat: float) -> tuple[float, float]:
+    """Where a place lies on the page's map."""
+    shown = page.locator("#map")
+    box = shown.bounding_box()
+    centre, scale = shown.get_attribute("data-centre"), shown.get_attribute("data-metres-per-pixel")
+    assert box is not None and centre is not None and scale is not None
+    middle = [float(degrees) for degrees in centre.split(",")]
+    east, north = (lon - middle[0]) * math.cos(math.radians(lat)), lat - middle[1]
+    metres = math.radians(1) * 6_378_137 / float(scale)
+    return box["x"] + box["width"] / 2 + east * metres, box["y"] + box["height"] / 2 - north * metres
+
+
+def test_a_truck_on_the_map_says_its_plate_and_what_it_carries(page: Page, town: Town) -> None:
+    lon, lat = (LON + 31_000) / 1e7, (LAT + 1_500) / 1e7
+    attrs = {"plate": "浙D12345", "type": "muck", "loaded": True, "lifted": False, "rssi": -70}
+    town.read(TRUCK.sensor, "vehicle.position", 32.0, lon=lon, lat=lat, attrs=attrs)
+    page.reload()
+    settled(page)
+    tip = page.locator("#tip")
+
+    def told() -> bool:
+        page.mouse.move(*pixel(page, lon, lat))
+        page.mouse.move(*(at + 1 for at in pixel(page, lon, lat)))
+        return tip.is_visible() and "浙D12345" in tip.inner_text()
+
+    until(page, told)
+    expect(tip).to_contain_text("32 km/h")
+    expect(tip).to_contain_text("车牌 浙D12345 · 车型 渣土车 · 载货 是 · 车厢举升 否")
+    page.mouse.move(0, 0)
+    page.mouse.click(*pixel(page, lon, lat))
+    expect(tip).to_contain_text("载货 是")
 
 
 def test_the_keys_are_explained_and_can_be_switched_off(page: Page) -> None:

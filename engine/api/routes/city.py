@@ -14,7 +14,7 @@ from engine.api.guard import actor, desk
 from engine.api.packed import Packed
 from engine.api.places import Box, in_area, in_box, parse_box, touches_area
 from engine.api.problems import Problem
-from engine.api.services import Layers, SensorRow
+from engine.api.services import Layers, SensorRow, Services
 from engine.casework.directory import catalogue, title_en
 
 Level = Literal["county", "street", "community", "grid"]
@@ -101,6 +101,15 @@ def add_routes(router: APIRouter, layers: Layers) -> None:
         return _answer(request, orjson.dumps({"kinds": list(desk(request).services.kinds())}))
 
 
+def _seen(request: Request, sensor: str, kind: str) -> Services:
+    """Return the services of a caller who may see this sensor; 404 for whoever may not."""
+    services, area = desk(request).services, actor(request).area
+    known = (row for row in services.sensors.rows() if row.sensor == sensor and row.kind == kind)
+    if not any(in_area(area, row.grid) for row in known):
+        raise Problem(404, "no_such_sensor", f"no sensor {sensor[:64]!r} of this kind")
+    return services
+
+
 def _add_sensors(router: APIRouter) -> None:
 
     @router.get("/api/v1/sensors", tags=["city"], response_class=Response)
@@ -158,11 +167,16 @@ def _add_sensors(router: APIRouter) -> None:
     @router.get("/api/v1/sensors/{sensor}/values", tags=["city"], response_class=Response)
     def values(request: Request, sensor: str, kind: str, hours: Annotated[int, Query(ge=1, le=24)] = 6) -> Response:
         """The last hours of one sensor and kind, `[t, v]` each, for charts: thinned out where no alert is open."""
-        services = desk(request).services
-        area = actor(request).area
-        known = (row for row in services.sensors.rows() if row.sensor == sensor and row.kind == kind)
-        if not any(in_area(area, row.grid) for row in known):
-            raise Problem(404, "no_such_sensor", f"no sensor {sensor[:64]!r} of this kind")
+        services = _seen(request, sensor, kind)
         since = services.now_ms() - hours * 3_600_000
         series = services.casework.values_of_sensor(sensor, kind, since_ms=since)
         return _answer(request, msgspec.json.encode({"series": [series]}))
+
+    @router.get("/api/v1/sensors/{sensor}/attrs", tags=["city"], response_class=Response)
+    def attrs(request: Request, sensor: str, kind: str) -> Response:
+        """What the sensor said beside its last value, as a truck its plate and whether it is loaded.
+
+        Null where the log is not at hand, or no longer kept.
+        """
+        found = _seen(request, sensor, kind).sensors.attrs_of(sensor, kind)
+        return _answer(request, orjson.dumps({"attrs": found}))

@@ -39,7 +39,8 @@ def request_of(town: Town, path: str, sensor: str) -> tuple[str, dict[str, str],
     """Return address, headers and body of a well-formed request to a route, about the street of a sensor."""
     case = town.case_of(sensor)
     address = path.replace("{case_id}", case["id"]).replace("{path:path}", "icon.svg")
-    address = address.replace("{sensor}/values", f"{sensor}/values?kind=drain.level")
+    if "{sensor}" in address:
+        address = address.replace("{sensor}", sensor) + "?kind=drain.level"
     headers = {
         "content-type": "application/json",
         "if-match": f'"{case["version"]}"',
@@ -124,9 +125,10 @@ def test_lists_show_nothing_of_another_area(town: Town, role: str) -> None:
         assert {one["grid"][:9] for one in rows} == {WEST}, name
 
 
+@pytest.mark.parametrize("of", ["values", "attrs"])
 @pytest.mark.parametrize("role", sorted(policy.PEOPLE))
-def test_the_values_of_a_sensor_of_another_area_are_not_there(town: Town, role: str) -> None:
-    path = "/api/v1/sensors/{sensor}/values"
+def test_what_a_sensor_of_another_area_says_is_not_there(town: Town, role: str, of: str) -> None:
+    path = f"/api/v1/sensors/{{sensor}}/{of}"
     assert call(town, role, EAST, "GET", path, DRAIN_EAST) == 200
     assert call(town, role, WEST, "GET", path, DRAIN_EAST) == 404
 
