@@ -33,6 +33,7 @@ class Field {
     addEventListener("hashchange", () => this.load());
     try {
       [this.caller] = await api.posts();
+      this.status = await api.status();
       this.rules = await api.rules();
     } catch {
       this.signIn();

@@ -28,6 +28,7 @@ from engine.runtime.embedded import Embedded, Limits
 from engine.runtime.log import Stream
 from geo.grids import GridSet
 from geo.polygons import Polygons
+from rules.civil import CITY_TZ
 from rules.load import LIBRARY, load_rules
 from rules.plan import Plan
 from rules.registry import Registry, Row
@@ -80,14 +81,14 @@ def registry() -> Registry:
     )
 
 
-def city(folder: Path, rule: str = DRAIN_RULE, more: Sequence[Row] = ()) -> CityFiles:
+def city(folder: Path, rule: str = DRAIN_RULE, more: Sequence[Row] = (), tz: str = CITY_TZ) -> CityFiles:
     """The town's plan; its own rule file is written into the folder."""
     own = folder / "flood" / "drain_watch.yaml"
     own.parent.mkdir(parents=True)
     own.write_text(rule, encoding="utf-8")
     loaded = load_rules([LIBRARY / "gas" / "methane_leak.yaml", own])
     assert not loaded.faults, loaded.faults
-    plan = Plan(loaded.rules, registry=Registry([*registry().rows, *more]), grids=grids())
+    plan = Plan(loaded.rules, registry=Registry([*registry().rows, *more]), grids=grids(), tz=tz)
     divisions = {"330683": "小城", EAST: "东街道", WEST: "西街道", f"{EAST}001": "东社区", f"{WEST}001": "西社区"}
     return CityFiles(plan, grids(), "小城", divisions, ())
 
@@ -169,9 +170,10 @@ def open_town(
     *,
     rule: str = DRAIN_RULE,
     more: Sequence[Row] = (),
+    tz: str = CITY_TZ,
 ) -> Iterator[Town]:
-    """Run a town on a folder and a free port, with one of its rules as given and more sensors."""
-    files = city(folder / "rules", rule, more)
+    """Run a town on a folder and a free port, with one of its rules as given, more sensors, in a time zone."""
+    files = city(folder / "rules", rule, more, tz)
     metrics = Metrics(CollectorRegistry())
     counted = Counted(metrics)
     engine = Embedded(folder / "data", files.plan, [counted], limits=limits or Limits())

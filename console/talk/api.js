@@ -3,7 +3,7 @@
 // One person may hold several posts (受理 and 派遣, say): the session is the first, a token stands for each other. Lists
 // are asked for by the first post; a move is made by the post that may make it, and is recorded as that post's.
 
-import { learn } from "../words/words.js";
+import { learn, useZone } from "../words/words.js";
 
 let tokens = JSON.parse(sessionStorage.getItem("tokens") ?? "[]");
 
@@ -79,7 +79,12 @@ export async function leave() {
 
 // ---- what there is
 
-export const status = () => get("/api/v1/status");
+// how the engine is; times are shown as the city's clocks have them
+export async function status() {
+  const found = await get("/api/v1/status");
+  useZone(found.tz);
+  return found;
+}
 export const categories = () => get("/api/v1/categories");
 export const areas = (level, within) => get("/api/v1/grids.geojson", { level, within });
 export const zones = () => get("/api/v1/zones.geojson");

@@ -1,7 +1,7 @@
 // The moves that a person may make on a case now, as a form: what each needs, and the key that makes it.
 
 import { el } from "../dom.js";
-import { moveWord, say, titled } from "../words/words.js";
+import { moment, moveWord, say, titled } from "../words/words.js";
 
 const REASONED = new Set(["reject", "return", "extend", "void", "reopen", "verify_fail"]);
 const MAIN = new Set(["accept", "file", "dispatch", "start", "finish", "verify_pass", "close", "resume", "reopen", "unmerge"]);
@@ -44,7 +44,7 @@ export function bodyOf(name, { note, departments, due, into, override } = {}) {
   else body.note = text;
   if (move === "verify" && result === "pass" && override) body.override = true;
   if (move === "dispatch" && departments?.trim()) body.departments = departments.trim().split(/[\s,，、]+/);
-  if (move === "extend" && due) body.due = new Date(`${due}:00+08:00`).getTime();
+  if (move === "extend" && due) body.due = moment(due);
   if (move === "merge" && into?.trim()) body.into = into.trim();
   return body;
 }

@@ -54,9 +54,39 @@ export function measured(rule, kind, value) {
   return rule?.window?.agg === "rate" ? `${amount(kind, value)}/${english ? "min" : "分钟"}` : amount(kind, value);
 }
 
-const clock = new Intl.DateTimeFormat("zh-CN", { timeZone: "Asia/Shanghai", hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
-const day = new Intl.DateTimeFormat("zh-CN", { timeZone: "Asia/Shanghai", month: "2-digit", day: "2-digit" });
-const hour = new Intl.DateTimeFormat("zh-CN", { timeZone: "Asia/Shanghai", hour: "2-digit", hourCycle: "h23" });
+const AS_CLOCKS = { timeZone: "Asia/Shanghai", hourCycle: "h23" };
+const of = (parts) => new Intl.DateTimeFormat("zh-CN", { ...AS_CLOCKS, ...parts });
+let [clock, day, hour, whole] = [];
+
+// the time zone of the city: whoever looks from elsewhere sees the same times
+export function useZone(zone) {
+  if (clock && (!zone || zone === AS_CLOCKS.timeZone)) return;
+  const before = AS_CLOCKS.timeZone;
+  AS_CLOCKS.timeZone = zone ?? before;
+  const two = "2-digit";
+  const make = () => {
+    [clock, day, hour] = [of({ hour: two, minute: two, second: two }), of({ month: two, day: two }), of({ hour: two })];
+    whole = of({ year: "numeric", month: two, day: two, hour: two, minute: two, second: two });
+  };
+  try {
+    make();
+  } catch { // a zone that this browser does not know
+    AS_CLOCKS.timeZone = before;
+    make();
+  }
+}
+useZone();
+
+// the moment that the city's clocks call so, of a text as 2026-07-18T17:30
+export function moment(text) {
+  const wanted = Date.parse(`${text}:00Z`);
+  const shown = (ms) => {
+    const part = Object.fromEntries(whole.formatToParts(ms).map(({ type, value }) => [type, value]));
+    return Date.parse(`${part.year}-${part.month}-${part.day}T${part.hour}:${part.minute}:${part.second}Z`);
+  };
+  const near = wanted - (shown(wanted) - wanted);
+  return near - (shown(near) - wanted);
+}
 
 const known = (ms) => ms !== null && ms !== undefined;
 export const time = (ms) => (known(ms) ? clock.format(ms) : say("none"));

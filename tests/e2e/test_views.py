@@ -141,7 +141,9 @@ def pixel(page: Page, lon: float, lat: float) -> tuple[float, float]:
     shown = page.locator("#map")
     box = shown.bounding_box()
     centre, scale = shown.get_attribute("data-centre"), shown.get_attribute("data-metres-per-pixel")
-    assert box is not None and centre is not None and scale is not None
+    assert box is not None
+    assert centre is not None
+    assert scale is not None
     middle = [float(degrees) for degrees in centre.split(",")]
     east, north = (lon - middle[0]) * math.cos(math.radians(lat)), lat - middle[1]
     metres = math.radians(1) * 6_378_137 / float(scale)

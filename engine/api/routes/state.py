@@ -63,13 +63,17 @@ def add_routes(router: APIRouter) -> None:
 
     @router.get("/api/v1/status", tags=["state"])
     def status(request: Request) -> dict[str, Any]:
-        """How far the engine is: its clock, what waits, what it refuses to pass over; counts for the whole city."""
+        """How far the engine is: its clock, what waits, what it refuses to pass over; the city and its time zone.
+
+        Counts of cases and alerts are for callers of the whole city.
+        """
         services = desk(request).services
         caller = actor(request)
         told = {
             **msgspec.to_builtins(services.health.status()),
             "now_ms": services.now_ms(),
             "city": services.layers.name(),
+            "tz": services.tz,
             "bounds": services.layers.bounds(),
         }
         if not caller.area and caller.department is None:
