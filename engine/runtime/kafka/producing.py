@@ -1,7 +1,7 @@
 """What detect said, on its way into the log: in order, each batch acknowledged by every replica in sync.
 
-One idempotent producer. A lane a stream and partition: whatever came while a batch was on its way is the next batch, so
-nothing lingers when little is said, and batches grow when much is.
+One idempotent producer. A lane a stream and partition: whatever came while a batch was on its way, and until
+`BREATH_S` after it was sent, is the next batch, so nothing lingers when little is said, and batches grow when much is.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from engine.runtime.log import Append, Entry, Stream
 
 QUEUE_BYTES = 32 << 20
 RETRY_S = 0.2
+BREATH_S = 0.02
 _encode = msgspec.json.Encoder().encode
 _log = logging.getLogger(__name__)
 
@@ -165,9 +166,12 @@ class Producing:
 
     async def _run(self, lane: _Lane) -> None:
         await self._started.wait()
+        now = asyncio.get_running_loop().time
         while True:
             await lane.some.wait()
+            next_s = now() + BREATH_S
             await self._send(lane)
+            await asyncio.sleep(max(0.0, next_s - now()))
             if not lane.waiting:
                 lane.some.clear()
 
