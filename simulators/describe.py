@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
+from simulators.explain import events, nothing
 from simulators.run import Simulation
 
 MINUTE_MS = 60_000
@@ -14,16 +15,23 @@ EVERY_MS = 5 * MINUTE_MS
 HOUR_MINUTES = 60
 
 
-def describe(simulation: Simulation, lasts_ms: int) -> Iterator[str]:
-    """Yield lines: a heading, then a row every five minutes of the story. Moves the simulation's world on."""
+def describe(simulation: Simulation, lasts_ms: int, *, english: bool = False) -> Iterator[str]:
+    """Yield lines: a heading, what happens and when, then figures of a storm, else of leaks, every five minutes.
+
+    Moves the simulation's world on.
+    """
     world, scenario = simulation.world, simulation.scenario
     yield f"{scenario.title} ({scenario.name}), seed {simulation.seed}, {len(simulation.network)} sensors' rows"
-    if world.flood is not None and world.flood.target is not None:
+    yield from list(events(simulation, lasts_ms, english=english)) or [nothing(english=english)]
+    if world.flood is not None and world.flood.target is not None and world.flood.rain.tracks:
         track = world.flood.rain.tracks[0]
         heading = np.degrees(np.arctan2(track.east_m_h, track.north_m_h)) % 360
         speed = np.hypot(track.east_m_h, track.north_m_h) / 1000
         yield f"storm to {heading:.0f}°, {speed:.0f} km/h, over {_target(simulation)}"
-    yield from _flood(simulation, lasts_ms) if world.flood is not None else _leak(simulation, lasts_ms)
+    if world.flood is not None:
+        yield from _flood(simulation, lasts_ms)
+    elif world.gas is not None:
+        yield from _leak(simulation, lasts_ms)
 
 
 def _target(simulation: Simulation) -> str:

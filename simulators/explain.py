@@ -35,16 +35,23 @@ def explain(simulation: Simulation, lasts_ms: int, *, english: bool = False) -> 
     else:
         title = f"{scenario.title}（{scenario.name}），种子{simulation.seed}"
         yield f"{title}：{begins}开始，历时{hours:g}小时，{count}个测点。"
-    told = sorted((one for part in simulation.world.parts for one in part.told()), key=lambda one: one.at_ms)
-    within = [one for one in told if one.at_ms <= lasts_ms]
-    if not within:
-        yield "Nothing goes wrong: an ordinary day." if english else "没有事故发生，是平常的一天。"
-    for one in within:
-        yield _sentence(simulation, one, english=english)
+    happens = list(events(simulation, lasts_ms, english=english))
+    yield from happens or [nothing(english=english)]
     for fault in scenario.faults:
         yield _field(fault, english=english)
-    if scenario.calls and within:
+    if scenario.calls and happens:
         yield "Citizens call 12345 near what they see." if english else "附近市民看到、闻到后会拨打12345上报。"
+
+
+def events(simulation: Simulation, lasts_ms: int, *, english: bool = False) -> Iterator[str]:
+    """Yield a sentence for each thing that happens, by time."""
+    told = sorted((one for part in simulation.world.parts for one in part.told()), key=lambda one: one.at_ms)
+    yield from (_sentence(simulation, one, english=english) for one in told if one.at_ms <= lasts_ms)
+
+
+def nothing(*, english: bool) -> str:
+    """Return what is said where nothing happens."""
+    return "Nothing goes wrong: an ordinary day." if english else "没有事故发生，是平常的一天。"
 
 
 def _moment(simulation: Simulation, story_ms: float) -> str:

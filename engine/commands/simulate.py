@@ -103,7 +103,7 @@ def simulate(
                 typer.echo(line)
             return
         if describe_only:
-            for line in describe(simulation, lasts_ms or script.lasts_ms):
+            for line in describe(simulation, lasts_ms or script.lasts_ms, english=lang is Language.EN):
                 typer.echo(line)
             return
         batches = _chosen(simulation, lasts_ms, skip_ms, prelude=prelude, log_t=log_t)

@@ -10,9 +10,11 @@ import typer
 from typer.testing import CliRunner
 
 from engine.commands.simulate import simulate
+from simulators.load import names
 
 APP = typer.Typer()
 APP.command()(simulate)
+
 SMALL = ["--sensors", "200", "--no-prelude", "--scenario", "calm_day"]
 
 
@@ -69,6 +71,18 @@ def test_describe_tells_the_story_without_readings() -> None:
     assert code == 0
     assert out.startswith("燃气管线泄漏 (gas_leak), seed 1")
     assert len(out.splitlines()) > 10
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_scenario_is_described_by_what_happens_in_it(name: str) -> None:
+    few = ("--scenario", name, "--duration", "1h" if name in ("cloudburst", "bad_day") else "10h")
+    code, out, _ = call("--describe", *few, "--lang", "en")
+    events = [line for line in call("--explain", *few, "--lang", "en")[1].splitlines() if line[:2] == "20"]
+    assert code == 0
+    heading, *lines = out.splitlines()
+    assert f"({name}), seed 1" in heading
+    assert lines[: len(events)] == events
+    assert events or (name, lines) == ("calm_day", ["Nothing goes wrong: an ordinary day."])
 
 
 def test_explain_says_in_sentences_what_will_happen() -> None:
