@@ -10,7 +10,8 @@ import httpx
 import pytest
 
 from engine.api.services import Settings
-from tests.town import DRAIN_EAST, DRAIN_WEST, EAST, GAS_WEST, WEST, Town, open_town
+from engine.casework.trimming import let_go
+from tests.town import DRAIN_EAST, DRAIN_WEST, EAST, GAS_WEST, WEST, Town, now_ms, open_town
 
 STREAM = "/api/v1/stream"
 
@@ -175,3 +176,21 @@ def test_more_streams_than_there_is_room_for_are_put_off(town: Town) -> None:
         "too_many_streams",
         "10",
     )
+
+
+def test_a_position_that_is_no_longer_kept_is_told_so_once_and_goes_on_from_the_oldest_that_is(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    with open_town(tmp_path_factory.mktemp("trimmed")) as town:
+        town.read(DRAIN_EAST, "drain.level", 95)
+        for number in range(5):
+            comment(town, DRAIN_EAST, f"trimmed-{number}")
+        last = town.services.relay.last()
+        assert let_go(town.engine.store, 3, now_ms=now_ms(), keep_ms=0) == 3
+        with town.client("viewer") as client:
+            for gone in (0, 2):
+                reset, *kept = listen(client, last - 2, after=gone)
+                assert (reset["type"], reset["position"], reset["reason"]) == ("reset", 3, "position_not_kept")
+                assert [event["position"] for event in kept] == list(range(4, last + 1))
+            on = listen(client, last - 3, after=reset["position"])
+            assert [(event["type"], event["position"]) for event in on] == [("case", at) for at in range(4, last + 1)]
