@@ -121,7 +121,8 @@ class Status:
     player's clock both run with it. `waiting` counts records of the readings log that detect has not yet judged, and
     `behind_s` how old, in seconds of the machine's clock, the oldest of them is. `faults` names, in Chinese and
     English, what the engine refuses to pass over, with the command that goes on; `gaps` likewise what was skipped
-    knowingly. `counts` are figures for the page, e.g. readings, late, rejected, changes.
+    knowingly. `counts` are what this process has judged since it began: readings, late, rejected, changes, opened;
+    null where others judge (their `/metrics` tell), and then left out of answers.
     """
 
     ready: bool
@@ -134,7 +135,7 @@ class Status:
     reasons: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
     gaps: tuple[str, ...] = ()
-    counts: Mapping[str, float] = field(default_factory=dict)
+    counts: Mapping[str, float] | None = None
 
 
 class Health(Protocol):

@@ -181,6 +181,15 @@ def test_another_plan_is_served_without_a_restart(town: Office, first: Serving) 
         until(lambda: rules() == [rule.id for rule in plan.rules])
 
 
+def test_what_only_workers_count_is_left_out_of_the_status_and_the_city_s_cases_are_in(
+    town: Office, first: Serving
+) -> None:
+    with town.client(first, "viewer") as client:
+        told = first.status(client)
+    assert "counts" not in told
+    assert {"ready", "waiting", "cases", "alerts", "tz"} <= set(told)
+
+
 def test_last_values_of_the_log_are_shown_also_those_from_before_the_start(town: Office, first: Serving) -> None:
     value = LastValue(GAS_EAST, "gas.methane", now_ms(), 12.5, None, None, None, "yellow")
     send(town, [(f"{value.sensor}|{value.kind}", msgspec.json.encode(value))])

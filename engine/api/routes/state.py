@@ -69,8 +69,11 @@ def add_routes(router: APIRouter) -> None:
         """
         services = desk(request).services
         caller = actor(request)
+        known = msgspec.to_builtins(services.health.status())
+        if known["counts"] is None:
+            del known["counts"]
         told = {
-            **msgspec.to_builtins(services.health.status()),
+            **known,
             "now_ms": services.now_ms(),
             "city": services.layers.name(),
             "tz": services.tz,
