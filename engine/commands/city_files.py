@@ -59,17 +59,40 @@ def read_city(config: Config) -> CityFiles:
     return CityFiles(built.plan, built.plan.grids or GridSet.empty(), "本市", {}, built.rule_faults)
 
 
+def own_file(folder: str | Path | None, name: str) -> Path | None:
+    """What of the city's own words stands beside its geometry: kinds.yaml, categories.yaml, rules/; None without it."""
+    path = Path(folder) / name if folder else None
+    return path if path is not None and path.exists() else None
+
+
+def own_rules(folder: str | Path | None) -> list[Path]:
+    """The shipped rules, and those of the city's folder."""
+    own = own_file(folder, "rules")
+    return [LIBRARY] if own is None else [LIBRARY, own]
+
+
+def own_kinds(folder: str | Path | None, path: Path | None = None) -> Kinds:
+    """The shipped kinds with those of a file, else of the city's folder. Raises FilesRefused."""
+    try:
+        return load_kinds(path or own_file(folder, "kinds.yaml"))
+    except Refused as refusal:
+        raise FilesRefused([str(fault) for fault in refusal.faults]) from refusal
+
+
 def read_registry(config: Config) -> Registry:
     """Read the registry of sensors alone, as `read_city` would. Raises FilesRefused."""
     if not (config.city or config.registry) and (config.grids or config.zones):
         return Registry()
-    return _registry(config, load_kinds(_path(config.kinds)), None if config.registry else city_of(config))
+    return _registry(config, own_kinds(config.city, _path(config.kinds)), None if config.registry else city_of(config))
 
 
-def use_categories(config: Config) -> None:
-    """Put the city's categories and departments in force for this process. Raises FilesRefused."""
+def use_categories(path: Path | None, folder: str | Path | None) -> None:
+    """Put a city's categories and departments in force for this process: of a file, else of the city's folder.
+
+    Raises FilesRefused.
+    """
     try:
-        use_catalogue(load_catalogue(_path(config.categories)))
+        use_catalogue(load_catalogue(path or own_file(folder, "categories.yaml")))
     except Refused as refusal:
         raise FilesRefused([str(fault) for fault in refusal.faults]) from refusal
 
@@ -108,12 +131,12 @@ def _registry(config: Config, kinds: Kinds, city: City | None) -> Registry:
 
 def _of_folder(config: Config) -> CityFiles:
     city = city_of(config)
-    kinds = load_kinds(_path(config.kinds))
+    kinds = own_kinds(config.city, _path(config.kinds))
     try:
         grids, zones = city.grids, city.zones
     except FileRefused as refusal:
         raise FilesRefused([str(fault) for fault in refusal.faults]) from refusal
-    loaded = load_rules(_path(config.rules) or LIBRARY, kinds=kinds, zones=zones, tz=config.tz)
+    loaded = load_rules(_path(config.rules) or own_rules(config.city), kinds=kinds, zones=zones, tz=config.tz)
     plan = Plan(
         loaded.rules,
         kinds,

@@ -30,7 +30,7 @@ from engine.api.server import Listener, bind
 from engine.api.services import Settings
 from engine.casework.duty import RosterFile
 from engine.casework.people import Actor, Role
-from engine.commands.city_files import CityFiles, played
+from engine.commands.city_files import CityFiles, own_file, own_kinds, own_rules, played, use_categories
 from engine.commands.counting import Counted, Gauges
 from engine.commands.playing import Player
 from engine.commands.run import told
@@ -39,9 +39,10 @@ from engine.commands.telling import STYLES, Teller, moment_name
 from engine.runtime.config import duration_ms
 from engine.runtime.embedded import Embedded, Limits
 from rules.civil import CITY_TZ
-from rules.kinds import load_kinds
-from rules.load import LIBRARY, load_rules
+from rules.kinds import Kinds, shipped_kinds
+from rules.load import load_rules
 from rules.plan import Plan
+from rules.registry import Registry
 from rules.registry_file import load_registry
 from simulators.days import Days
 from simulators.errors import ScenarioError
@@ -144,9 +145,10 @@ def _demo(
     grids = folder / "grids.geojson.gz"
     if not grids.exists():
         grids.write_bytes(gzip.compress(place.grids.geojson(), 6, mtime=0))
-    kinds = load_kinds()
-    rules = load_rules(LIBRARY, kinds=kinds, zones=place.zones)
-    plan = Plan(rules.rules, kinds, load_registry(registry, kinds, CITY_TZ), place.grids, place.zones, CITY_TZ)
+    use_categories(None, chosen)
+    kinds = own_kinds(chosen)
+    rules = load_rules(own_rules(chosen), kinds=kinds, zones=place.zones)
+    plan = Plan(rules.rules, kinds, _sensors(registry, chosen, kinds), place.grids, place.zones, CITY_TZ)
     city = CityFiles(plan, place.grids, place.name, place.divisions, tuple(map(str, rules.faults)))
     metrics = Metrics(CollectorRegistry())
     counted, teller = Counted(metrics), Teller(plan, english=english)
@@ -159,6 +161,16 @@ def _demo(
             _watch(ended, engine, player, teller, address, limit_s)
     finally:
         engine.stop()
+
+
+def _sensors(played: Path, chosen: Path | None, kinds: Kinds) -> Registry:
+    """The sensors that are played, and those of the city's own kinds, whose readings others post."""
+    registry = load_registry(played, kinds, CITY_TZ)
+    own = own_file(chosen, "sensors.csv")
+    if own is None:
+        return registry
+    ours = [row for row in load_registry(own, kinds, CITY_TZ).rows if row.kind not in shipped_kinds()]
+    return Registry([*registry.rows, *ours])
 
 
 @contextmanager

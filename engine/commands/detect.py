@@ -89,6 +89,7 @@ def detect(
     waiting_bytes = _size("--waiting-size", waiting_size)
     delay_ms, age_ms = _duration("--max-delay", max_delay), _duration("--max-age", max_age)
     if city is not None:
+        kinds = kinds or (city / "kinds.yaml" if (city / "kinds.yaml").exists() else None)
         registry = registry or (city / "sensors.csv" if (city / "sensors.csv").exists() else None)
         grids, zones = grids or city / "grids.geojson", zones or city / "zones"
     built = _build(PlanFiles(rules, registry, grids, zones, kinds, delay_ms, age_ms, time_zone(tz)))

@@ -86,7 +86,7 @@ def serve(
         if print_config:
             typer.echo(printed(settings))
             return
-        use_categories(settings)
+        use_categories(Path(settings.categories) if settings.categories else None, settings.city)
         ended = threading.Event()
         for name in (signal.SIGINT, signal.SIGTERM):
             signal.signal(name, lambda *_: ended.set())

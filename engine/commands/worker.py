@@ -70,7 +70,7 @@ def run(config: Config) -> int:
     Raises ConfigFault, FilesRefused, OSError for a port taken.
     """
     log_to_stderr()
-    use_categories(config)
+    use_categories(Path(config.categories) if config.categories else None, config.city)
     metrics = Metrics(CollectorRegistry())
     one = Worker(config, Counted(metrics))
     metrics.registry.register(WorkerGauges(one))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,11 +14,15 @@ from typer.testing import CliRunner
 from engine.casework.directory import catalogue, use_catalogue
 from engine.casework.people import SYSTEM
 from engine.casework.queries import CaseFilter
+from engine.commands.city_files import read_city, use_categories
 from engine.commands.detect import detect
 from engine.commands.rules import app
-from engine.detect.offline import PlanFiles, build_plan
+from engine.detect.offline import FilesRefused, PlanFiles, build_plan
+from engine.runtime.config import Config
 from engine.runtime.embedded import Embedded, Limits
+from geo.city_folder import empty_zones, write_grids
 from rules.catalogue import load_catalogue
+from tests.town import grids
 
 FOLDER = Path(__file__).parents[3] / "rules" / "examples" / "street_lights"
 RULES, KINDS, SENSORS = FOLDER / "rules", FOLDER / "kinds.yaml", FOLDER / "sensors.csv"
@@ -80,3 +85,48 @@ def test_its_evening_becomes_cases_of_its_own_categories_and_department(tmp_path
         ("路灯漏电", "城市照明管理所", "dispatched", "red"),
         ("路灯控制器失联", "城市照明管理所", "filed", "blue"),
     }
+
+
+@pytest.fixture
+def with_lights(tmp_path: Path) -> Iterator[Path]:
+    """A city's folder with the domain beside its geometry."""
+    folder = tmp_path / "city"
+    write_grids(folder, grids(), "小城")
+    empty_zones(folder)
+    for name in ("kinds.yaml", "categories.yaml", "sensors.csv"):
+        shutil.copyfile(FOLDER / name, folder / name)
+    shutil.copytree(RULES, folder / "rules")
+    before = catalogue()
+    yield folder
+    use_catalogue(before)
+
+
+def test_a_city_s_folder_brings_the_domain_with_it(with_lights: Path) -> None:
+    config = Config(city=str(with_lights))
+    city = read_city(config)
+    use_categories(None, config.city)
+    rules = {rule.id for rule in city.plan.rules}
+    assert city.faults == ()
+    assert {"lamp.dark", "lamp.leakage", "lamp.silent", "gas.methane_leak"} <= rules
+    assert {row.kind for row in city.plan.registry.rows} == {"lamp.lit", "lamp.current", "lamp.leakage"}
+    assert (catalogue().category("0121").title, catalogue().departments["lighting"]) == ("路灯不亮", "城市照明管理所")
+    only = read_city(Config(city=str(with_lights), rules=str(RULES)))
+    assert {rule.id.partition(".")[0] for rule in only.plan.rules} == {"lamp"}
+
+
+def test_a_faulty_file_of_the_folder_is_refused_with_its_place(with_lights: Path) -> None:
+    (with_lights / "kinds.yaml").write_text("lamp.lit: {unit: 亮灭, range: [1, 0], title: 亮灭}\n")
+    (with_lights / "categories.yaml").write_text("lamps: {}\n")
+    with pytest.raises(FilesRefused, match=r"kinds\.yaml:1:"):
+        read_city(Config(city=str(with_lights)))
+    with pytest.raises(FilesRefused, match=r"categories\.yaml:1:1: lamps: unknown key"):
+        use_categories(None, with_lights)
+
+
+def test_its_evening_is_judged_in_the_city(with_lights: Path) -> None:
+    command = Typer(add_completion=False)
+    command.command()(detect)
+    code, output = run(command, "--rules", with_lights / "rules", "--city", with_lights, NIGHT)
+    changes = [json.loads(line) for line in output.splitlines()]
+    assert code == 0
+    assert {(change["rule"], change["sensor"]) for change in changes if change["change"] == "raised"} == RAISED
