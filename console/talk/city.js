@@ -5,6 +5,7 @@ import { Stream } from "./stream.js";
 import { every } from "./turns.js";
 
 const CLOSED_SHOWN = 200;
+const CLOSED_KEPT = 1000; // on a page that is open for weeks; who looks for an older one searches
 const STALE_MS = 10_000;
 const LATE_MS = 120_000; // readings of so long before the newest may still come in
 
@@ -80,6 +81,12 @@ export class City {
     // messages of the stream carry no work orders and no moves: those that are known stay
     const orders = one.work_orders.length ? one.work_orders : before?.work_orders ?? [];
     this.cases.set(one.id, { ...one, work_orders: orders });
+    if (!one.open && before?.open !== false) this.forget();
+  }
+
+  forget() {
+    const closed = [...this.cases.values()].filter((one) => !one.open).sort((a, b) => a.changed_t - b.changed_t);
+    for (const one of closed.slice(0, -CLOSED_KEPT)) this.cases.delete(one.id);
   }
 
   async loadCases() {

@@ -209,3 +209,15 @@ def test_the_keyboard_reaches_everything(opened: Watched) -> None:
         "!(e.textContent.trim() || e.getAttribute('aria-label') || e.labels?.length)).map((e) => e.id)"
     )
     assert unnamed == []
+
+
+def test_of_the_closed_cases_that_a_page_sees_in_weeks_it_keeps_the_newest(opened: Watched) -> None:
+    kept = opened.page.evaluate("""async () => {
+      const { City } = await import("/console/talk/city.js");
+      const city = new City(() => null);
+      const one = (n, open) => ({ id: `WO-${n}`, seq: open ? 1 : 2, open, changed_t: n, work_orders: [] });
+      city.keep(one(0, true));
+      for (let n = 1; n <= 1100; n += 1) for (const open of [true, false]) city.keep(one(n, open));
+      return [city.cases.size, city.cases.has("WO-0"), city.cases.has("WO-100"), city.cases.has("WO-101")];
+    }""")
+    assert kept == [1001, True, False, True]
