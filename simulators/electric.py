@@ -34,6 +34,7 @@ class Electric(Part):
     """One worn circuit: the boards that feel its leak, nearest first, and the cable with its joint."""
 
     about = "electric"
+    touches = (BOARD, CABLE)
 
     def __init__(self, wear: Wear, seed: int, eyes: Eyes, starts_ms: int, utc_offset_h: float) -> None:
         generator = stream(seed, "electric")

@@ -86,6 +86,7 @@ class Fires(Part):
     """All fires of a scenario, and the detectors around them."""
 
     about = "fire"
+    touches = ("fire.smoke", "fire.heat", "fire.hydrant_pressure", *ANCHOR.values())
 
     def __init__(self, fires: Sequence[Fire], seed: int, eyes: Eyes, at: dict[str, int]) -> None:
         """`at`: where a cable burns, if something before has chosen it: a position within a kind."""

@@ -30,6 +30,7 @@ class Flood(Part):
     """Rain, basins, and the sensors that look at them. Positions are numbers of sensors within their kind."""
 
     about = "water"
+    touches = ("water.level", "drain.level")
 
     def __init__(
         self,
@@ -156,7 +157,8 @@ class Flood(Part):
         rates = self.rain.rate(story_ms, self.gauge_x, self.gauge_y)
         for i in np.flatnonzero(rates > TOLD_CM).tolist():
             at = float(self.gauge_x[i]), float(self.gauge_y[i])
-            rows.append(row("rain.mm_h", rates[i], self._gauges[i], *at, frame))
+            gauge = {"sensor": self._gauges[i], "kind": "rain.minute"}
+            rows.append(row("rain.mm_h", rates[i], self._gauges[i], *at, frame) | gauge)
         if self.rain.tracks:
             centre = self.rain.tracks[0].centre(story_ms)
             rows.append(row("storm.core_mm_h", self.core_mm_h(story_ms), "storm", *centre, frame, 1))

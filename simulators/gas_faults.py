@@ -31,6 +31,7 @@ class RoomGas(Part):
     """A hose that slipped off in one kitchen or basement; the room is a stirred tank."""
 
     about = "gas"
+    touches = ("gas.methane",)
 
     def __init__(self, leak: RoomLeak, seed: int, ground: Ground, eyes: Eyes) -> None:
         generator = stream(seed, "room leak")
@@ -104,6 +105,7 @@ class OpenGas(Part):
     """A flange that leaks outside; the wind carries the gas away, at first over a sensor that the seed picks."""
 
     about = "gas"
+    touches = (OUTDOOR,)
 
     def __init__(self, leak: OpenLeak, seed: int, eyes: Eyes, breeze: Breeze) -> None:
         generator = stream(seed, "open leak")
@@ -164,6 +166,7 @@ class Regulator(Part):
     """A pressure regulator that no longer closes: what it feeds rises, until it is changed over."""
 
     about = "pressure"
+    touches = ("gas.pressure",)
 
     def __init__(self, fault: RegulatorFault, seed: int, eyes: Eyes) -> None:
         generator = stream(seed, "regulator")

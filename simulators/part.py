@@ -96,6 +96,8 @@ class Part:
 
     about = ""
     """What danger this is, as `Danger.what` and `Calls.about` say."""
+    touches: tuple[str, ...] = ()
+    """Kinds whose value at a sensor's place it changes, as the truth then tells of each."""
 
     def step(self, story_ms: float, dt_ms: int) -> None:
         """Let time pass from `story_ms` on."""

@@ -25,6 +25,7 @@ class Power(Part):
     """One power cut in a district: a circle around a place that the seed picks, best one with pumps in it."""
 
     about = "power"
+    touches = (*DEAD, DRAINS)
 
     def __init__(self, cut: PowerCut, seed: int, eyes: Eyes, mains: dict[str, Mask]) -> None:
         """`mains`: by kind, which sensors hang on a gateway with mains power."""

@@ -76,6 +76,9 @@ class Pumps(Part):
             at = float(self._eye.x[i]), float(self._eye.y[i])
             rows.append(row("sump.cm", self.sump_cm[i], sensor, *at, frame, 1))
             rows.append(row("pump.runs", float(self.runs[i]), sensor, *at, frame, 0))
+            if not self.runs[i]:
+                waits = row("sump.unpumped_cm", self.sump_cm[i], sensor, *at, frame, 1)
+                rows.append(waits | {"sensor": sensor, "kind": KIND})
         return rows
 
     def dangers(self) -> tuple[Floats, Floats, Floats, Floats] | None:

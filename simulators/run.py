@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,22 +58,31 @@ class Simulation:
     `batches` can be taken once; `world` is then as of the last batch.
     """
 
-    def __init__(self, scenario: Scenario, ground: Ground, seed: int, sensors: int | None = None) -> None:
+    def __init__(
+        self,
+        scenario: Scenario,
+        ground: Ground,
+        seed: int,
+        sensors: int | None = None,
+        heard: Collection[str] | None = None,
+    ) -> None:
+        """`heard`: names (`sensor|kind`) of the only rows whose readings are wanted; the city is the same."""
         self.scenario, self.seed = scenario, seed
         self.network = choose(read_registry(ground.registry), scenario.signals, sensors)
         self.world = World(scenario, seed, ground, self.network)
         self.faults = faults.faults_of(scenario, self.network, seed)
         self._streams = Streams(seed, self.network.names)
         phases = natures(seed, self.network.names)[:, PHASE]
-        rows = {kind: self.world.rows(kind) for kind in scenario.signals}
+        wanted = np.array([heard is None or name in heard for name in self.network.names], dtype=np.bool_)
+        rows = {kind: (of := self.world.rows(kind))[wanted[of]] for kind in scenario.signals}
         self._timetable = {kind: _by_phase(of, phases) for kind, of in rows.items() if len(of)}
         self._writer = Writer(self.network, scenario.signals, _sites(self.network, ground), seed)
         self._waiting: Readings | None = None
 
-    def batches(self, *, after_ms: int | None = None, log_t: bool = False) -> Iterator[Batch]:
+    def batches(self, *, after_ms: int | None = None, log_t: bool = False, truth: bool = True) -> Iterator[Batch]:
         """Yield the batches that end after `after_ms` (default: all); what lies before is gone through without output.
 
-        log_t: each reading says when it came in.
+        log_t: each reading says when it came in; truth: whether batches tell it.
         """
         first = self.world.now_ms
         while True:
@@ -88,7 +97,7 @@ class Simulation:
                 t_ms=until,
                 lines=self._writer.write(readings, log_t=log_t),
                 arrives_ms=readings.arrives_ms,
-                truth=self._truth(until, first=t_ms == first),
+                truth=self._truth(until, first=t_ms == first) if truth else [],
                 calls=self._calls(t_ms, until),
                 prelude=t_ms < self.scenario.starts_ms,
             )

@@ -84,6 +84,7 @@ class Seepage(Part):
     """One leak beside chamber number `hole`; gauges: the pressure sensors; open_air: methane sensors outside."""
 
     about = "gas"
+    touches = (*CHAMBERS, OUTDOOR, "gas.pressure")
 
     def __init__(
         self, leak: Leak, seed: int, ground: Ground, hole: int, chambers: Chambers, gauges: Eye, open_air: Eye

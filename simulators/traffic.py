@@ -26,6 +26,7 @@ HOUR_MS, DAY_MS, MINUTE_MS = 3_600_000, 86_400_000, 60_000
 LOADS_MS, TIPS_MS = 16 * MINUTE_MS, 6 * MINUTE_MS
 SWAY_MS = 240_000.0
 GPS_M = 4.0
+SPOT_EVERY_M = 20.0
 SPILL_STAYS_MS, SPILL_SIZE, TIP_SIZE = 25 * MINUTE_MS, 0.9, 1.6
 WORDS = {
     "off_corridor": ("绕行未准许道路", "leaves the permitted roads"),
@@ -202,6 +203,10 @@ class Traffic(Part):
         middle = line[int((0.3 + 0.4 * float(generator.random())) * (len(line) - 1))]
         if eye is None or not len(eye.x):
             return float(middle[0]), float(middle[1])
+        lengths = np.hypot(*np.diff(line, axis=0).T)
+        along = np.concatenate([[0.0], np.cumsum(lengths)])
+        every = np.arange(0.1 * along[-1], 0.9 * along[-1], SPOT_EVERY_M)
+        line = np.stack([np.interp(every, along, axis) for axis in line.T], axis=1)
         squared = (eye.x[:, None] - line[:, 0]) ** 2 + (eye.y[:, None] - line[:, 1]) ** 2
         spot = line[int(np.unravel_index(int(np.argmin(squared)), squared.shape)[1])]
         return float(spot[0]), float(spot[1])
@@ -311,9 +316,8 @@ class Traffic(Part):
         for trip in self.trips:
             if trip.what == "dumping" and trip.tips_ms <= now < trip.tips_ms + TIPS_MS:
                 x, y = self.ways.at(np.array([trip.way]), np.array([np.inf]))
-                rows.append(
-                    row("street.dumping", TIP_SIZE, self._eye.site(trip.truck), float(x[0]), float(y[0]), frame)
-                )
+                tips = row("street.dumping", TIP_SIZE, self._eye.site(trip.truck), float(x[0]), float(y[0]), frame)
+                rows.append(tips | {"sensor": self._eye.sensors[trip.truck], "kind": MOVING})
             if trip.spill is not None and self._spilled(trip, now):
                 rows.append(row("street.spill", SPILL_SIZE, self._eye.site(trip.truck), *trip.spill, frame))
         return rows
@@ -324,13 +328,20 @@ class Traffic(Part):
         rows = []
         roads = self._ground.roads
         assert roads is not None
+        hours = self._scenario.vehicles.trucks_for_hours * HOUR_MS
+        permitted = float(self._shift(np.array([float(t_ms)]))[0]) < hours
         for i in np.flatnonzero((pace > 0.0) | lifted).tolist():
             lon, lat = frame.to_degrees(x[i], y[i])
             away = roads.nearest(float(lon), float(lat), roads.muck).away_m if roads.muck.any() else 0.0
             told = row(
                 "truck.off_road_m", away, self._eye.sensors[int(position[i])], float(x[i]), float(y[i]), frame, 1
             )
-            rows.append(told | {"km_h": round(float(pace[i]), 1), "loaded": bool(loaded[i]), "lifted": bool(lifted[i])})
+            told |= {"km_h": round(float(pace[i]), 1), "loaded": bool(loaded[i]), "lifted": bool(lifted[i])}
+            rows.append(told | {"sensor": told["site"], "kind": MOVING})
+            if loaded[i] and pace[i] > 0.0 and not permitted:
+                rows.append(rows[-1] | {"truth": "truck.by_day", "v": 1.0})
+            if loaded[i]:
+                rows.append(rows[-1] | {"truth": "load.off_road_m", "v": told["v"]})
         return rows
 
     def told(self) -> Iterable[Told]:

@@ -60,6 +60,13 @@ class Rounds:
                 emptied = np.where(comes, np.maximum(emptied, came), emptied)
         return emptied
 
+    def first_after(self, nature: Floats, t_ms: Floats) -> Floats:
+        """Return when the next round after `t_ms` is due, float64[n] in ms."""
+        day = (t_ms + self._offset_ms) // DAY_MS * DAY_MS - self._offset_ms
+        late = nature[:, 1] * self._lasts_ms
+        due = [day + (after * 24.0 + hour) * HOUR_MS + late for after in (0, 1) for hour in self._hours]
+        return np.asarray(np.min([np.where(at > t_ms + MINUTE_MS, at, np.inf) for at in due], axis=0))
+
 
 def fill(bins: Bins, nature: Floats, t_ms: Ints, utc_offset_h: float, rounds: Rounds | None = None,
          skips: Mask | None = None) -> Floats:  # fmt: skip
@@ -90,6 +97,7 @@ class Waste(Part):
         self._nature = {
             kind: natures(seed, [f"bin {name}" for name in eye.sensors]) for kind, eye in self._eyes.items()
         }
+        self._number = {kind: {name: i for i, name in enumerate(eye.sensors)} for kind, eye in self._eyes.items()}
         self._point = {kind: np.array([n in weighed for n in eye.sensors]) for kind, eye in self._eyes.items()}
         self._rounds = Rounds(bins.rounds_at_hour, bins.round_lasts_ms, self._offset_h)
         self._point_rounds = Rounds(bins.points_at_hour, bins.round_lasts_ms, self._offset_h)
@@ -149,7 +157,7 @@ class Waste(Part):
         per_day = self._capacity(nature) * (span.low + (span.high - span.low) * nature[:, 0])
         kg = per_day * (self._dropped(t_ms) - self._dropped(emptied)) + 2.0 * nature[:, 2]
         for sensor, at_ms, extra in self._late:
-            where = np.array([self._eyes[kind].sensors[i] == sensor for i in position.tolist()], dtype=np.bool_)
+            where = position == self._number[kind].get(sensor, -1)
             kg += np.where(where & (t_ms >= at_ms) & (emptied < at_ms), extra, 0.0)
         return np.asarray(kg, dtype=np.float64)
 
@@ -188,9 +196,11 @@ class Waste(Part):
             if at <= story_ms < at + MINUTE_MS:
                 eye = self._eyes["waste.weight"]
                 i = eye.sensors.index(sensor)
-                rows.append(row("waste.late_drop_kg", kg, sensor, float(eye.x[i]), float(eye.y[i]), frame))
+                at_point = row("waste.late_drop_kg", kg, sensor, float(eye.x[i]), float(eye.y[i]), frame)
+                rows.append(at_point | {"sensor": sensor, "kind": "waste.weight"})
         if round(story_ms) % TRUTH_EVERY_MS:
             return rows
+        rows += self._overdue(round(self._starts_ms + story_ms), frame)
         for kind, name in (("waste.fill", "bin.fill_percent"), ("waste.weight", "point.kg")):
             if kind in self._eyes:
                 eye, position = self._eyes[kind], np.arange(len(self._eyes[kind].x))
@@ -198,10 +208,25 @@ class Waste(Part):
                 values = (self._fill if kind == "waste.fill" else self._weight)(kind, position, t_ms)
                 lon, lat = (np.round(degrees, 6).tolist() for degrees in frame.to_degrees(eye.x, eye.y))
                 rows += [
-                    {"truth": name, "v": v, "site": s, "lon": a, "lat": b}
+                    {"truth": name, "v": v, "site": s, "lon": a, "lat": b, "sensor": s, "kind": kind}
                     for v, s, a, b in zip(np.round(values, 1).tolist(), eye.sensors, lon, lat, strict=True)
                 ]
         return rows
+
+    def _overdue(self, now_ms: int, frame: LocalFrame) -> list[dict[str, Any]]:
+        """Return for how many hours a round has been due that did not come to a collection point."""
+        kind = "waste.collected"
+        if kind not in self._skips:
+            return []
+        eye, nature, skips = self._eyes[kind], self._nature[kind], self._skips[kind]
+        now = np.full(len(nature), now_ms, dtype=np.int64)
+        came = self._point_rounds.last(nature, now, skips)
+        due = self._point_rounds.first_after(nature, came)
+        return [
+            row("round.overdue_h", (now_ms - due[i]) / HOUR_MS, eye.sensors[i], float(eye.x[i]), float(eye.y[i]), frame)
+            | {"sensor": eye.sensors[i], "kind": kind}
+            for i in np.flatnonzero(skips & (due < now)).tolist()
+        ]
 
     def sights(self) -> Sights | None:
         """Return the heap."""

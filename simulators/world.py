@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,7 @@ from simulators.wind import Breeze
 STEP_MS = 10_000
 DANGER_WITHIN_M = 150.0
 NO_DANGER = Danger("none", 0.0, 0.0)
+TOLD_VIEW, TOLD_SHARE = 0.01, 0.002
 
 
 class World:
@@ -165,8 +167,52 @@ class World:
         return traffic.places(glance.position, glance.t_ms, glance.noise)
 
     def truth(self) -> list[dict[str, Any]]:
-        """Return what is so now, physically: one row a quantity and place."""
-        return [row for part in self.parts for row in part.truth(self.story_ms, self.frame)]
+        """Return what is so now, physically: one row a quantity and place, then what each sensor is amid."""
+        rows = [row for part in self.parts for row in part.truth(self.story_ms, self.frame)]
+        return rows + self._in_view() + [row for kind in self.eyes for row in self._amid(kind)]
+
+    def _in_view(self) -> list[dict[str, Any]]:
+        """Return what share of a close view things fill, for each camera that has any in view."""
+        return [
+            {"truth": f"view.{kind}", "sensor": self.eyes[kind].sensors[i], "kind": kind, "v": round(float(seen[i]), 3)}
+            for kind, seen in self.cameras.apparent.items()
+            for i in np.flatnonzero(seen > TOLD_VIEW).tolist()
+        ]
+
+    def _amid(self, kind: str) -> list[dict[str, Any]]:
+        """Return what something did to the place of each sensor of a kind, and which sensors have no power.
+
+        `v` is as it is there, without noise, drift or fault of an instrument; `usual` as it would be without.
+        """
+        signal, (rows, nature), sensors = self.scenario.signals[kind], self._groups[kind], self.eyes[kind].sensors
+        touch = [part for part in self.parts if kind in part.touches or part is self.power]
+        if not touch:
+            return []
+        quiet = replace(signal, noise=0.0, wander=0.0)
+        t_ms, none = np.full(len(rows), self.now_ms, dtype=np.int64), np.zeros(len(rows))
+        usual = everyday.course(quiet, nature, t_ms, self.scenario.utc_offset_h, none)
+        here = Glance(
+            kind=kind,
+            position=np.arange(len(rows)),
+            t_ms=t_ms,
+            story_ms=self.story_ms,
+            nature=nature,
+            gain=np.ones(len(rows)),
+            noise=none,
+            v=usual.copy(),
+            reports=np.ones(len(rows), dtype=np.bool_),
+            more=np.full((len(rows), 2), np.nan),
+        )
+        for part in touch:
+            part.see(here)
+        touched = np.flatnonzero(np.abs(here.v - usual) > TOLD_SHARE * (1.0 + np.abs(usual)))
+        found: list[dict[str, Any]] = [
+            {"truth": f"at.{kind}", "sensor": sensors[i], "kind": kind,
+             "v": round(float(here.v[i]), 3), "usual": round(float(usual[i]), 3)}
+            for i in touched.tolist()
+        ]  # fmt: skip
+        dark = np.flatnonzero(~here.reports).tolist()
+        return found + [{"truth": "sensor.dark", "sensor": sensors[i], "kind": kind, "v": 1.0} for i in dark]
 
     def sights(self, about: str) -> Seen:
         """Return what citizens may call about, places in degrees."""
