@@ -150,7 +150,7 @@ def measure(scenario: Scenario, city: City, seed: int, sensors: int | None, rule
         Network(row for row, name in zip(whole.network.rows, whole.network.names, strict=True)
                 if name in heard).write_registry(registry)  # fmt: skip
         plan = build_plan(PlanFiles(rules, registry=registry, zones=city.zones_path)).plan
-        alerts = _alerts(plan, _Stream(simulation, frames), scenario)
+        alerts = _alerts(plan, _Stream(simulation, heard, frames), scenario)
     scores = {}
     for rule in plan.rules:
         if rule.id in FOR:
@@ -238,11 +238,11 @@ def _alerts(plan: Plan, stream: _Stream, scenario: Scenario) -> dict[str, list[A
 class _Stream:
     """A run as what `read_lines` reads; counts what cameras say beside what they have in view."""
 
-    def __init__(self, simulation: Simulation, frames: Mapping[str, Frames]) -> None:
+    def __init__(self, simulation: Simulation, heard: set[str], frames: Mapping[str, Frames]) -> None:
         self._simulation, self._frames = simulation, frames
         self._until = simulation.scenario.starts_ms + simulation.scenario.lasts_ms
         self._batches, self._rest = simulation.batches(truth=False), b""
-        eyes = simulation.world.eyes
+        eyes = {k: e for k, e in simulation.world.eyes.items() if any(f"{n}|{k}" in heard for n in e.sensors)}
         self._cameras = {
             kind: {name: i for i, name in enumerate(eyes[kind].sensors)} for kind in frames if kind in eyes
         }

@@ -34,7 +34,7 @@ hang, faults, and gateways without power.
   (from its beginning to {late} minutes after its end). Wrong: nothing is there. An alert of a grey hazard is neither.
 - **Recall** is the share of occasions that an alert found.
 - **Delay** runs from when the hazard was first *there* to the alert, and so holds how slowly it grew and the rule's own
-  `for`. Wear grows for hours before it is grave; a drop in the delay is no use if it comes of noise.
+  `for`. Wear is there for hours before it is grave; for bins and rounds most of the delay is waiting, too.
 
 The whole city of {sensors} lives; listened to are all sensors that something reached and others of the same kinds.
 The goal is {goal} and {goal} on sensor rules; video rules are as measured. A dash: nothing of the kind happened.
@@ -55,7 +55,7 @@ Of frames with something in view (at least {seen:g} of a close view), the share 
 nothing, how many a camera gives in a day. One frame decides nothing: the rules ask for three of the last five
 (overflow: four of six), so that what remains of mistakes at the threshold (**bold**) is about its third power.
 Smoke is the faintest thing that a camera is to see, and rain takes from water in view while it makes reflections:
-their thresholds are lower, where a camera still is mistaken about once a day.
+their thresholds are lower, where three mistakes in a few minutes are still hardly ever seen.
 
 """
 
@@ -169,7 +169,8 @@ def page_of(asked: Asked, first: Totals, second: Sequence[Totals], rules: Iterab
         command=command, runs=first.runs, more=more, late=LATE_MS // 60_000, goal=GOAL, sensors="6,660 sensor channels"
     )
     said = about + table(first, second) + "\n\n" + _below(results(first))
-    said += f"\n\n{_agree(results(first), results(second[0]))}" if second else ""
+    agree = _agree(results(first), results(second[0])) if second else "No other seeds were played to compare with."
+    said += f"\n\n{agree}"
     return (
         said + "\n" + HAZARD_HEAD + _hazards() + "\n" + CURVES.format(seen=SEEN) + _curves(first.frames, rules) + "\n"
     )
