@@ -3,10 +3,12 @@
 import * as api from "./talk/api.js";
 import { $, el, fill } from "./dom.js";
 import { chart } from "./views/chart.js";
+import { every } from "./talk/turns.js";
 import { drawBanner, languageButton } from "./views/tools.js";
 import { sentence } from "./words/sentences.js";
 import { dayTime, isEnglish, levelRank, levelWord, roleWord, say, speak, stateWord, time, titled } from "./words/words.js";
 
+const STALE_MS = 10_000;
 const SIGNED = ["operator", "dispatcher", "handler", "inspector", "supervisor"];
 
 class CaseFile {
@@ -20,10 +22,22 @@ class CaseFile {
       const [detail, { series }, rules, status, photos] = await Promise.all([api.oneCase(id), api.values(id), api.rules(), api.status(), api.attachments(id).catch(() => ({ attachments: [] }))]);
       Object.assign(this, { detail, series, rules, status, photos: photos.attachments });
       this.draw();
+      this.watch();
     } catch (problem) {
       if (problem.status === 401) location.replace(`/console/login.html#${id}`);
       else $("file").replaceChildren(el("p", { class: "empty" }, problem.message));
     }
+  }
+
+  // the file is as it was when it was opened; whether it may be out of date is looked at now
+  watch() {
+    let heardAt = Date.now();
+    const show = () => drawBanner($("banner"), this.status, { stale: Date.now() - heardAt > STALE_MS, heardAt, clock: time });
+    every(2000, async () => {
+      this.status = await api.status();
+      heardAt = Date.now();
+    });
+    setInterval(show, 2000);
   }
 
   draw() {

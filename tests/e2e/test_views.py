@@ -199,6 +199,18 @@ def test_a_lost_connection_is_said_and_taken_up_where_it_was(town: Town, browser
         watched.complaints.clear()  # the browser notes what it could not load
 
 
+def test_a_case_file_says_when_it_may_be_out_of_date(town: Town, browser: Browser) -> None:
+    case = town.case_of(GAS_EAST)["id"]
+    with (
+        relayed(town.listener.port) as (url, cut, _),
+        console(browser, town, Role.SUPERVISOR, f"/console/casefile.html#{case}", home=url) as watched,
+    ):
+        expect(watched.page.locator("h1")).to_have_text("城市运行管理案卷")
+        cut()
+        expect(watched.page.locator("#banner")).to_contain_text("数据可能已过时")
+        watched.complaints.clear()  # the browser notes what it could not load
+
+
 def test_the_shift_is_handed_over_by_one_and_taken_by_the_other(town: Town, browser: Browser) -> None:
     with console(browser, town, Actor(name="早班", role=Role.SUPERVISOR), "/#/duty") as first:
         page = first.page
