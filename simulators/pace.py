@@ -18,6 +18,7 @@ RATE = re.compile(r"(\d{1,6}(?:\.\d{1,3})?)x?")
 SECOND_MS = 1_000
 SLOW = 10.0
 INSTANT_S = 1e-6
+LATE_S = 1.0
 
 
 def parse_rate(text: str) -> float | None:
@@ -47,7 +48,7 @@ class Pace:
         self._speed, self._paused, self._jump_ms = speed, False, 0
         self._begun: tuple[float, int] | None = None
         self._now_ms = 0
-        self._ended = False
+        self._late = self._ended = False
 
     @property
     def speed(self) -> float | None:
@@ -66,8 +67,8 @@ class Pace:
 
     @property
     def hurries(self) -> bool:
-        """Tell whether it goes as fast as it can."""
-        return self._speed is None or self.jump_ms is not None
+        """Tell whether it goes as fast as it can; also when it fell behind by more than a second."""
+        return self._speed is None or self.jump_ms is not None or self._late
 
     def pause(self) -> None:
         """Stand still."""
@@ -107,6 +108,7 @@ class Pace:
         with self._changed:
             if self._begun is None:
                 self._begun = self._clock(), t_ms
+            self._late = self._left(t_ms) < -LATE_S
             while not self._ended and (left := self._left(t_ms)) > INSTANT_S:
                 self._wait(self._changed, left if isfinite(left) else None)
             if t_ms <= self._jump_ms:

@@ -69,6 +69,19 @@ def test_after_a_slow_taker_the_player_hurries() -> None:
     assert wall.now > 1.0
 
 
+def test_who_is_more_than_a_second_late_is_told_to_hurry_until_he_is_not() -> None:
+    wall = Wall()
+    pace = wall.pace(60.0)
+    player = paced(iter([batch(10 * i) for i in range(1, 30)]), pace)
+    next(player)
+    hurried = []
+    for late_s in (0.0, 1.0, 1.5, *[0.0] * 12):
+        wall.now += late_s
+        next(player)
+        hurried.append(pace.hurries)
+    assert hurried == [False, False, *[True] * 8, *[False] * 5]
+
+
 def test_a_batch_is_cut_by_the_second_and_nothing_is_lost() -> None:
     cut = list(pieces(batch(20), 1_000))
     assert [piece.t_ms for piece in cut] == list(range(11_000, 21_000, 1_000))
