@@ -172,7 +172,7 @@ class BatchConsumer:
         group: str | None = None,
         instance: str | None = None,
         client_id: str = "tongguan",
-        max_partition_bytes: int = 1 << 20,
+        max_partition_bytes: int = 4 << 20,
         fetch_bytes: int = 32 << 20,
         isolation: str = "read_committed",
         session_ms: int = SESSION_MS,
