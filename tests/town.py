@@ -84,7 +84,7 @@ def registry() -> Registry:
 def city(folder: Path, rule: str = DRAIN_RULE, more: Sequence[Row] = (), tz: str = CITY_TZ) -> CityFiles:
     """The town's plan; its own rule file is written into the folder."""
     own = folder / "flood" / "drain_watch.yaml"
-    own.parent.mkdir(parents=True)
+    own.parent.mkdir(parents=True, exist_ok=True)
     own.write_text(rule, encoding="utf-8")
     loaded = load_rules([LIBRARY / "gas" / "methane_leak.yaml", own])
     assert not loaded.faults, loaded.faults

@@ -15,6 +15,7 @@ from engine.api.bodies import Memory, media_type, read_body
 from engine.api.policy import POLICIES, Policy
 from engine.api.problems import PolicyMissing, Problem
 from engine.api.sessions import COOKIE, Credential, Sessions, Tickets
+from engine.casework import signed_in
 from engine.casework.logins import unknown_token
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from engine.api.services import Services
     from engine.casework.people import Actor
 
+SIGN_IN = "sign in with a token or a login link"
 FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip")
 LOGIN_S = 12 * 3600.0  # a token that was not used from an address for so long logs in anew
 
@@ -46,6 +48,19 @@ class Desk:
 def token_credential(services: Services, token: str) -> Credential:
     """Return the credential that a token is, judged anew whenever it is asked."""
     return lambda: services.casework.who(token, now_ms=services.wall_ms())
+
+
+def session_credential(here: Desk, secret: str) -> Credential:
+    """Return the credential that a cookie is, judged anew whenever it is asked."""
+
+    def credential() -> Actor | None:
+        by_link = here.sessions.browser.look(secret)
+        if by_link is not None:
+            return by_link()
+        services = here.services
+        return signed_in.who(services.casework.store, secret, now_ms=services.wall_ms()) if secret else None
+
+    return credential
 
 
 def desk(request: Request) -> Desk:
@@ -98,11 +113,10 @@ def _credential(request: Request, policy: Policy) -> Credential:
         if credential is None:
             raise _unauthorized("the ticket is unknown, used or past its 60 s")
         return credential
-    credential = here.sessions.browser.look(request.cookies.get(COOKIE, ""))
-    if credential is None:
-        raise _unauthorized("sign in with a token or a login link")
-    _from_our_page(request)
-    return credential
+    secret = request.cookies.get(COOKIE, "")
+    if not secret:
+        raise _unauthorized(SIGN_IN)
+    return session_credential(here, secret)
 
 
 def _from_our_page(request: Request) -> None:
@@ -127,8 +141,11 @@ async def admit(request: Request, policy: Policy) -> None:
         return
     credential = _credential(request, policy)
     caller = await run_in_threadpool(credential)
+    by_session = "authorization" not in request.headers and not (policy.ticket and "ticket" in request.query_params)
     if caller is None:
-        raise await run_in_threadpool(token_failed, request)
+        raise _unauthorized(SIGN_IN) if by_session else await run_in_threadpool(token_failed, request)
+    if by_session:
+        _from_our_page(request)
     if caller.role not in policy.roles:
         raise Problem(403, "role_not_allowed", f"the role {caller.role} may not call this")
     caller = msgspec.structs.replace(caller, address=address_of(request))

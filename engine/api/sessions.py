@@ -1,4 +1,7 @@
-"""One-use tickets and browser sessions, in the memory of this process; a restart asks everyone to sign in again."""
+"""One-use tickets, and the sessions of browsers that came by a link, in the memory of this process.
+
+Who signed in with a token is kept in the store (engine/casework/signed_in.py).
+"""
 
 from __future__ import annotations
 
@@ -88,7 +91,7 @@ class Sessions:
     """Everything that stands for a person in a browser.
 
     `login` tickets come from the process that prints the link, `stream` tickets from a signed-in caller, `browser`
-    secrets live in the cookie.
+    secrets, of those who came by a link, live in the cookie.
     """
 
     def __init__(self, ticket_ttl_s: float, session_ttl_s: float, clock: Callable[[], float]) -> None:

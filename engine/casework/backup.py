@@ -3,7 +3,7 @@
 The file is gzip of JSON lines, the same from SQLite and PostgreSQL: a head with the schema, then for each table its
 columns and its rows (bytes as base64), the photos of cases like a table, then the number of rows and SHA-256 of all
 lines before. Detect's checkpoints are not in it, nor who held a lease: the first are rebuilt from the log, the second
-run out.
+run out, and everybody signs in anew.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from engine.casework import log_schema, schema
 from engine.casework.errors import BackupRefused
 from engine.casework.newlog import begin_log
 from engine.casework.patience import as_long_as_it_takes
-from engine.casework.people_schema import attachment
+from engine.casework.people_schema import attachment, login_session
 from engine.casework.photos import PhotoFolder
 from engine.casework.store import Store, check_schema, renumber, revision, upgrade
 
@@ -35,7 +35,9 @@ FORMAT = 1
 ROWS = 1000
 LOT_BYTES = 16 << 20
 PHOTOS = "photo"
-LEFT_OUT = frozenset({log_schema.checkpoint, log_schema.checkpoint_head, log_schema.attempt, log_schema.lease})
+LEFT_OUT = frozenset(
+    {log_schema.checkpoint, log_schema.checkpoint_head, log_schema.attempt, log_schema.lease, login_session}
+)
 TABLES = [table for table in schema.metadata.sorted_tables if table not in LEFT_OUT]
 
 

@@ -1,4 +1,5 @@
-"""What is kept around cases for the people who work on them: photos, handovers, receipts of notices, failed logins."""
+"""What is kept around cases for the people who work on them: photos, handovers, receipts of notices,
+browsers that are signed in, failed logins."""
 
 from __future__ import annotations
 
@@ -52,6 +53,15 @@ receipt = Table(
     Column("last_t", BigInteger, nullable=False),
     Column("answer", Prose, nullable=False),
     Index("ix_receipt_case", "case"),
+)
+
+# a browser that is signed in: hashes of its cookie and of the token that it came with
+login_session = Table(
+    "login_session",
+    metadata,
+    Column("key", line(64), primary_key=True),
+    Column("token", line(64), nullable=False),
+    Column("until_t", BigInteger, nullable=False),
 )
 
 # `key` is a hash of a name with an address, of an address or of a name; refused until `until_t` once too many failed

@@ -52,7 +52,7 @@ def create_token(
     if expires_t is not None and expires_t <= now_ms:
         raise Refused("bad_expiry", 422, "有效期须在将来")
     secret = "tg_" + secrets.token_urlsafe(32)
-    row = {"hash": _hash(secret), "name": name, "role": role, "area": area, "department": department}
+    row = {"hash": hashed(secret), "name": name, "role": role, "area": area, "department": department}
     with store.write() as db:
         db.execute(insert(token), [row | {"created_t": now_ms, "expires_t": expires_t, "revoked_t": None}])
         detail = f"role {role}, area {area or 'all'}, department {department or 'any'}"
@@ -87,7 +87,12 @@ def whose(db: Connection, secret: str, *, now_ms: int) -> Actor | None:
     """Return the same within a transaction."""
     if not secret or len(secret) > 128:
         return None
-    row = db.execute(select(token).where(token.c.hash == _hash(secret))).first()
+    return of_hash(db, hashed(secret), now_ms=now_ms)
+
+
+def of_hash(db: Connection, key: str, *, now_ms: int) -> Actor | None:
+    """Return the same by the SHA-256 of the token."""
+    row = db.execute(select(token).where(token.c.hash == key)).first()
     if row is None or row.revoked_t is not None or (row.expires_t is not None and row.expires_t <= now_ms):
         return None
     return Actor(name=row.name, role=Role(row.role), area=row.area, department=row.department)
@@ -99,5 +104,6 @@ def has_tokens(store: Store) -> bool:
         return db.execute(select(token.c.id).limit(1)).first() is not None
 
 
-def _hash(secret: str) -> str:
+def hashed(secret: str) -> str:
+    """Return what is kept of a secret."""
     return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()

@@ -7,6 +7,7 @@ import io
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -16,9 +17,10 @@ from PIL import Image
 from engine.api.gate import HEADERS
 from engine.api.services import Settings
 from engine.casework.logins import LIMITS
+from engine.casework.tokens import list_tokens, revoke_token
 from engine.runtime.log import Stream
 from rules.registry import Row
-from tests.town import DRAIN_EAST, EAST, LAT, LON, WEST, Town, open_town
+from tests.town import DRAIN_EAST, EAST, LAT, LON, WEST, Town, now_ms, open_town
 
 PHONE, IDENTITY = "13812345678", "330683199001011234"
 EXERCISE = Row("DL-X", "drain.level", LON + 5000, LAT + 5000, "drainage", drill=True)
@@ -156,6 +158,21 @@ def test_a_person_logs_in_with_name_and_token_and_out_again(town: Town) -> None:
         assert browser.post("/logout", headers={"origin": town.url}).status_code == 204
         assert browser.get("/api/v1/me").status_code == 401
     assert [line["action"] for line in lines(town, actor="dispatcher--None")][:2] == ["logout", "login"]
+
+
+def test_who_is_signed_in_stays_so_when_the_engine_starts_anew_until_the_token_ends(tmp_path: Path) -> None:
+    with open_town(tmp_path) as town:
+        secret = town.token("dispatcher")
+        with town.client(None) as browser:
+            me = browser.post("/api/v1/login", json={"name": "dispatcher--None", "token": secret}).json()
+            cookies = dict(browser.cookies)
+    with open_town(tmp_path) as town, town.client(None, cookies=cookies) as browser:
+        assert browser.get("/api/v1/me").json() == me
+        assert browser.post("/api/v1/stream/ticket").json()["code"] == "origin_required"
+        assert browser.post("/api/v1/stream/ticket", headers={"origin": town.url}).status_code == 200
+        (number,) = [one.id for one in list_tokens(town.engine.store) if one.name == me["name"]]
+        assert revoke_token(town.engine.store, number, now_ms=now_ms())
+        assert browser.get("/api/v1/me").json()["code"] == "not_signed_in"
 
 
 def test_who_fails_too_often_waits_and_is_told_how_long(town: Town) -> None:

@@ -8,9 +8,10 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import JSONResponse, RedirectResponse
 
-from engine.api.guard import address_of, desk, token_credential, token_failed, too_many
+from engine.api.guard import address_of, desk, session_credential, token_failed, too_many
 from engine.api.problems import Problem
-from engine.api.sessions import COOKIE, Credential
+from engine.api.sessions import COOKIE
+from engine.casework import signed_in
 from engine.casework.logins import TooManyTries, log_in
 from engine.casework.people import Actor
 
@@ -29,13 +30,12 @@ def who_is(caller: Actor) -> dict[str, Any]:
     return {"name": caller.name, "role": str(caller.role), "area": caller.area, "department": caller.department}
 
 
-def _begin(request: Request, answer: Response, credential: Credential) -> Response:
+def _begin(request: Request, answer: Response, secret: str) -> Response:
     """Begin a session of this browser."""
-    here = desk(request)
     answer.set_cookie(
         COOKIE,
-        here.sessions.browser.issue(credential),
-        max_age=int(here.services.settings.session_ttl_s),
+        secret,
+        max_age=int(desk(request).services.settings.session_ttl_s),
         httponly=True,
         samesite="strict",
         secure=request.url.scheme == "https",
@@ -55,7 +55,11 @@ def add_routes(router: APIRouter) -> None:
         except TooManyTries as refused:
             raise too_many(refused.wait_s) from None
         answer = JSONResponse(who_is(caller), headers={"cache-control": "no-store"})
-        return _begin(request, answer, token_credential(services, body.token))
+        now_ms = services.wall_ms()
+        until_ms = now_ms + int(1000 * services.settings.session_ttl_s)
+        return _begin(
+            request, answer, signed_in.begin(services.casework.store, body.token, until_ms=until_ms, now_ms=now_ms)
+        )
 
     @router.get("/login", include_in_schema=False, response_class=Response)
     def login_by_link(request: Request, ticket: Annotated[str, Query(max_length=100)]) -> Response:
@@ -67,7 +71,8 @@ def add_routes(router: APIRouter) -> None:
             here.services.casework.note(
                 Actor(name=caller.name, role=caller.role, address=address_of(request)), "login", caller.name, "link"
             )
-            return _begin(request, RedirectResponse("/", 303, {"cache-control": "no-store"}), credential)
+            secret = here.sessions.browser.issue(credential)
+            return _begin(request, RedirectResponse("/", 303, {"cache-control": "no-store"}), secret)
         refused = token_failed(request)
         if refused.status == 429:
             raise refused
@@ -80,9 +85,9 @@ def add_routes(router: APIRouter) -> None:
         """End the session of this browser."""
         here = desk(request)
         secret = request.cookies.get(COOKIE, "")
-        credential = here.sessions.browser.look(secret)
-        caller = credential() if credential is not None else None
+        caller = session_credential(here, secret)()
         here.sessions.browser.end(secret)
+        signed_in.end(here.services.casework.store, secret)
         if caller is not None:
             here.services.casework.note(
                 Actor(name=caller.name, role=caller.role, address=address_of(request)), "logout", caller.name

@@ -221,9 +221,9 @@ def test_a_damaged_file_is_refused_by_name_and_nothing_is_restored(
 
 def test_a_backup_of_another_schema_says_which_program_restores_it(file_store: Store, tmp_path: Path) -> None:
     path = saved(file_store, tmp_path / "cases.tongguan")
-    path.write_bytes(lines_of(path, lambda lines: [lines[0].replace(b'"0003"', b'"0001"'), *lines[1:]]))
+    path.write_bytes(lines_of(path, lambda lines: [lines[0].replace(b'"0004"', b'"0001"'), *lines[1:]]))
     store = Store.open(tmp_path / "other.db")
-    with pytest.raises(BackupRefused, match=r"has schema 0001, this program 0003; restore it with tongguan 0\.0\.0"):
+    with pytest.raises(BackupRefused, match=r"has schema 0001, this program 0004; restore it with tongguan 0\.0\.0"):
         restore(store, path, now_ms=T0)
     store.close()
 

@@ -37,13 +37,13 @@ def bare(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
 
 
 def test_the_migrations_lead_to_the_tables_that_the_code_uses(bare: Store) -> None:
-    assert upgrade(bare) == upgrade(bare) == "0003"
+    assert upgrade(bare) == upgrade(bare) == "0004"
     check_schema(bare)
     with bare.read() as db:
         assert compare_metadata(MigrationContext.configure(db), metadata) == []
 
 
-@pytest.mark.parametrize("release", ["0001", "0002"])
+@pytest.mark.parametrize("release", ["0001", "0002", "0003"])
 def test_a_store_of_a_release_before_is_upgraded_with_all_that_is_in_it(
     bare: Store, file_store: Store, release: str
 ) -> None:
@@ -53,9 +53,9 @@ def test_a_store_of_a_release_before_is_upgraded_with_all_that_is_in_it(
     town.raised("b", rule="fire.smoke", level="red")
     upgrade(bare, release)
     _copy(file_store, bare)
-    with pytest.raises(SchemaMismatch, match=rf"needs schema 0003; got schema {release}; run `tongguan db upgrade`"):
+    with pytest.raises(SchemaMismatch, match=rf"needs schema 0004; got schema {release}; run `tongguan db upgrade`"):
         check_schema(bare)
-    assert upgrade(bare) == "0003"
+    assert upgrade(bare) == "0004"
     assert differences(file_store, bare) == []
     with bare.write() as db:
         renumber(db)
@@ -84,7 +84,7 @@ def test_an_empty_store_and_one_of_a_newer_program_are_refused(bare: Store) -> N
     with bare.write() as db:
         db.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     for refuses in (check_schema, upgrade):
-        with pytest.raises(SchemaMismatch, match="schema 9999 is newer than this program's 0003; use the newer"):
+        with pytest.raises(SchemaMismatch, match="schema 9999 is newer than this program's 0004; use the newer"):
             refuses(bare)
 
 

@@ -59,6 +59,6 @@ def test_a_case_store_that_is_something_else_is_an_error(tmp_path: Path) -> None
 
 def test_db_upgrade_makes_the_store_and_verify_asks_for_the_journal(tmp_path: Path) -> None:
     code, out, _ = run(db, "upgrade", "--data", str(tmp_path))
-    assert (code, out) == (0, "case store: schema 0003\n")
+    assert (code, out) == (0, "case store: schema 0004\n")
     code, _, err = run(db, "verify", "--data", str(tmp_path))
     assert (code, "no journal here" in err) == (1, True)
