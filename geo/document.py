@@ -18,9 +18,9 @@ import numpy.typing as npt
 
 from geo import geojson_text, table, vector
 from geo.errors import Fault, FileRefused
+from geo.reading import MAX_FEATURES, How
 from geo.source_crs import SourceCrs, UnusableCrs, declared
 
-MAX_FEATURES: Final = vector.MAX_FEATURES
 _MAX_FAULTS: Final = 1_000
 _WGS84: Final = SourceCrs("wgs84")
 _SHIFTED: Final = ("gcj02", "bd09")
@@ -28,22 +28,6 @@ POLYGONS: Final = ("Polygon", "MultiPolygon")
 LINES: Final = ("LineString", "MultiLineString")
 POINTS: Final = ("Point",)
 Floats = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class How:
-    """How a file is to be read: all that a caller may say of it.
-
-    declared: its coordinate system; assume: what stands in for none, for callers whose files have been imported
-    already; lat_first: positions are (lat, lon), or (northing, easting); layer: of a GeoPackage with several;
-    encoding: of the attribute text of a Shapefile.
-    """
-
-    declared: str | None = None
-    assume: str | None = None
-    lat_first: bool = False
-    layer: str | None = None
-    encoding: str | None = None
 
 
 @dataclass

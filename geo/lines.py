@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from geo import NO_PLACE, crs
-from geo.document import FileReport, How, Opened, open_file, positions, stop_if_misplaced
+from geo.document import FileReport, Opened, open_file, positions, stop_if_misplaced
+from geo.reading import How
 
 Line = Sequence[tuple[int, int]]
 """Places in whole numbers of 1e-7 degrees, at least two different ones."""

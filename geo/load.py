@@ -14,7 +14,6 @@ import numpy.typing as npt
 from geo import E7, crs, geojson_text
 from geo.document import (
     FileReport,
-    How,
     Opened,
     nothing_collected,
     open_document,
@@ -24,6 +23,7 @@ from geo.document import (
 )
 from geo.errors import Fault
 from geo.polygons import Polygons, twice_area
+from geo.reading import How
 
 Ring = list[tuple[int, int]]
 

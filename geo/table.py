@@ -5,14 +5,11 @@ from __future__ import annotations
 import csv
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from geo import attributes, geojson_text
 from geo.errors import Fault, FileRefused
-from geo.vector import MAX_FEATURES
-
-if TYPE_CHECKING:
-    from geo.document import How
+from geo.reading import MAX_FEATURES, How
 
 
 def read(path: Path, how: How) -> dict[str, Any]:

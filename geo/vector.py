@@ -10,19 +10,16 @@ import warnings
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 
 from geo.errors import Fault, FileRefused
+from geo.reading import MAX_FEATURES, How
 from geo.wkb import TornGeometry, geometry
-
-if TYPE_CHECKING:
-    from geo.document import How
 
 SUFFIXES: Final = (".shp", ".gpkg", ".zip")
 MAX_BYTES: Final = 256 << 20
-MAX_FEATURES: Final = 200_000
 _SHAPEFILE: Final = b"\x00\x00\x27\x0a"
 _SQLITE: Final = b"SQLite format 3\0"
 _UNDEFINED: Final = ("undefined", "unknown")

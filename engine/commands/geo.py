@@ -17,9 +17,9 @@ from geo import checking
 from geo import city as cities
 from geo.city import City
 from geo.crs import NAMES, degrees, quantize, to_wgs84
-from geo.document import How
 from geo.errors import FileRefused, GeoError
 from geo.grids import GridSet
+from geo.reading import How
 from geo.zones import load_zones
 
 FAILED = 1

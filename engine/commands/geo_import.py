@@ -12,11 +12,12 @@ import typer
 from geo import city_folder, imports
 from geo.city import load as load_city
 from geo.crs import NAMES
-from geo.document import LINES, POINTS, How, Opened, open_file
+from geo.document import LINES, POINTS, Opened, open_file
 from geo.errors import Fault, FileRefused
 from geo.grids import GridSet
 from geo.lines import lines_of, points_of
 from geo.load import polygons_of
+from geo.reading import How
 from geo.roads import RoadGraph
 from geo.zones import ZoneSet, set_name
 

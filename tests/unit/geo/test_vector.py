@@ -15,10 +15,11 @@ import shapely
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geo.document import How, open_file
+from geo.document import open_file
 from geo.errors import FileRefused
 from geo.lines import points_of
 from geo.load import polygons_of
+from geo.reading import How
 from geo.source_crs import UnusableCrs, declared
 from geo.wkb import TornGeometry, geometry
 from tests.unit.geo.files import attributes, polygons, rings, shifted, write
