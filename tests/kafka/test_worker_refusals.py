@@ -43,7 +43,7 @@ def test_a_worker_names_everything_that_is_wrong_at_once(broker: Broker, databas
         def refused(**settings: str) -> str:
             city.settings = {"database": database.url, **settings}
             city.write_settings()
-            done = city.run("worker", check=False)
+            done = city.run("worker", "--metrics-port", "0", check=False)
             assert done.returncode == 1, done.said
             return done.said
 
@@ -77,5 +77,5 @@ def test_what_does_not_answer_is_a_reason_to_try_again(broker: Broker, database:
         ):
             city.settings = {name: value}
             city.write_settings()
-            done = city.run("worker", check=False)
+            done = city.run("worker", "--metrics-port", "0", check=False)
             assert (done.returncode, str(port) in done.said) == (75, True), done.said
