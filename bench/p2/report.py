@@ -157,6 +157,11 @@ def _heading(results: Results) -> list[str]:
     return [HEADING.format(date=results.date, machine=results.machine, **results.versions)]
 
 
+def _times(ours: float, theirs: float) -> str:
+    """Say how many times; nothing of who did nothing."""
+    return f"{ours / theirs:.2f}" if theirs else ""
+
+
 def _peers(results: Results) -> list[str]:
     ours = Figure.of(results.of(OURS, "peers"))
     names = {OURS: ("**Tongguan**", "its checkpoints, on; repeats after a restart have the same ids")}
@@ -164,7 +169,7 @@ def _peers(results: Results) -> list[str]:
     figures = {name: Figure.of(results.of(name, "peers")) for name in names}
     rows = _table("", "state and promise, as run", *FIGURES, "Tongguan is ×, whole", "last 80 %", "rounds")
     for name, one in sorted(figures.items(), key=lambda item: -item[1].warm_cpu):
-        times = (f"{ours.cpu / one.cpu:.1f}", f"{ours.warm_cpu / one.warm_cpu:.1f}") if one.runs else ("", "")
+        times = _times(ours.cpu, one.cpu), _times(ours.warm_cpu, one.warm_cpu)
         rows.append(_row(*names[name], *one.words(), *times, str(one.runs)))
     return rows
 

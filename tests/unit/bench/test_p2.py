@@ -179,8 +179,10 @@ def test_a_report_gives_medians_and_leaves_out_what_is_wrong() -> None:
         right = Rates(1_000_000, cpu, 2 * cpu, 0.1)
         results.add("tongguan", case, Run(right, right, 10, None))
     results.add("faust", case, Run(Rates(1, 1.0, 1.0, 0.0), Rates(1, 1.0, 1.0, 0.0), 1, "not told: x"))
+    results.add("pathway", case, Run(Rates(250_000, 1.0, 1.0, 0.0), Rates(0, 0.0, 0.0, 0.0), 1, None))
     text = report.section(report.Results.decoded(results.encoded()))
-    assert "| 500,000 | 500,000 | 250,000 | 250,000 | 1.0 | 1.0 | 3 |" in text
+    assert "| 500,000 | 500,000 | 250,000 | 250,000 | 1.00 | 1.00 | 3 |" in text
+    assert "| 250,000 | 0 | 250,000 | 0 | 2.00 |  | 1 |" in text
     assert "does not count: not told: x" in text
     assert "not run" in text
 
