@@ -174,6 +174,12 @@ def test_of_transactions_only_what_was_committed_is_read(broker: Broker) -> None
             await (second.abort_transaction() if round_ < 2 else second.commit_transaction())
         for producer in (*producers, plain):
             await producer.stop()
+        reader, here = BatchConsumer(broker.connection), TopicPartition(name, 0)
+        await reader.start()
+        # the broker writes the mark of a transaction after it has answered; 60 records and 8 marks
+        while (await reader.ends([here]))[here] < 68:
+            pass
+        await reader.stop()
 
     run(work())
     found = run(fetched(broker, name))
