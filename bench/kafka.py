@@ -16,6 +16,7 @@ from bench.p2 import report, topics
 from bench.p2.cases import OTHERS, Case, peers_job
 from bench.p2.contenders import CACHE, OURS, PEERS_RUN, prepare
 from bench.p2.measuring import Bench
+from bench.p2.memory import Held
 from bench.p2.report import Results
 from bench.p2.run import Run
 from bench.p2.servers import broker, database, lacking
@@ -50,8 +51,11 @@ def _runs(chosen: argparse.Namespace) -> Iterator[tuple[str, Case, Run]]:
     tag = "quick-" if chosen.quick else ""
     job = peers_job(f"{tag}peers", "1,000 records a batch, lz4", chosen.readings)
     others = [OTHERS[name](chosen.other_readings) for name in chosen.cases]
+    held = Held(CACHE / "broker/data", _say)
     with broker(CACHE / "broker") as address, database() as server:
-        bench = Bench(address, server, topics.Kept(CACHE / "broker/topics.json"), chosen.seconds, chosen.stages, _say)
+        bench = Bench(
+            address, server, topics.Kept(CACHE / "broker/topics.json"), held, chosen.seconds, chosen.stages, _say
+        )
         for case in (job, *others):
             bench.fill(case)
             bench.expect(case)

@@ -14,8 +14,9 @@ from bench.p2 import topics
 from bench.p2.batches import PARTITIONS
 from bench.p2.cases import Case
 from bench.p2.contenders import CACHE, OURS, Contender, own
+from bench.p2.memory import Held
 from bench.p2.oracle import Oracle, oracle
-from bench.p2.processes import Tree
+from bench.p2.processes import Command, Tree
 from bench.p2.run import Progress, Rates, Run, rates, watch
 from bench.p2.servers import Database
 from engine.runtime.config import Config
@@ -31,6 +32,7 @@ class Bench:
     broker: str
     database: Database
     kept: topics.Kept
+    held: Held
     seconds: float
     stages: bool
     say: Callable[[str], None]
@@ -68,9 +70,7 @@ class Bench:
             "TONGGUAN_GROUP": f"{case.prefix}{OURS}-{self._number()}",
         }
         asyncio.run(self._fresh([topic for topic in self._topics(case) if topic.name != Topics(case.prefix).readings]))
-        return asyncio.run(
-            self._run(OURS, Tree(own(env, stages=self.stages), self._log(OURS)), Topics(case.prefix).alerts, case)
-        )
+        return asyncio.run(self._run(OURS, own(env, stages=self.stages), Topics(case.prefix).alerts, case))
 
     def peer(self, peer: Contender, case: Case) -> Run:
         """Run a peer on a case of the peers' job: a new output topic, a new group, an empty state."""
@@ -86,7 +86,7 @@ class Bench:
             "PEER_STATE": str(state),
         }
         try:
-            return asyncio.run(self._run(peer.name, Tree(peer.command(env), self._log(peer.name)), output, case))
+            return asyncio.run(self._run(peer.name, peer.command(env), output, case))
         finally:
             shutil.rmtree(state, ignore_errors=True)
 
@@ -109,7 +109,9 @@ class Bench:
         for topic in outputs:
             await topics.create(self.broker, topic.name, topic.partitions, dict(topic.settings))
 
-    async def _run(self, name: str, tree: Tree, output: str, case: Case) -> Run:
+    async def _run(self, name: str, command: Command, output: str, case: Case) -> Run:
+        self.held.hold(Topics(case.prefix).readings)
+        tree = Tree(command, self._log(name))
         with tree:
             samples = await watch(tree, self.broker, output, self.seconds, {self.database.pid})
             code = tree.ended()

@@ -57,8 +57,9 @@ def test_a_reader_learns_that_the_connection_ended(
     async def work() -> None:
         closed = asyncio.get_running_loop().create_future()
         arriving = Arriving().until(closed)
-        arrive(arriving, b"abcdef", 6)
-        assert await arriving.readexactly(4) == b"abcd"
+        arrive(arriving, b"\0\0\0\2ab\0\0\0\3c", 6)
+        assert await arriving.readexactly(4) == b"\0\0\0\2"
+        assert await arriving.readexactly(2) == b"ab"
         if waits:
             asyncio.get_running_loop().call_soon(ends, arriving)
         else:
@@ -68,6 +69,22 @@ def test_a_reader_learns_that_the_connection_ended(
         assert isinstance(arriving.exception(), error)
 
     asyncio.run(work())
+
+
+def test_a_size_below_nothing_ends_the_reading() -> None:
+    async def work() -> None:
+        arriving = Arriving()
+        arrive(arriving, b"\xff\xff\xff\xffabc", 7)
+        with pytest.raises(ConnectionError, match="-1 bytes"):
+            await arriving.readexactly(4)
+
+    asyncio.run(work())
+
+
+def test_what_comes_behind_the_size_of_a_large_frame_needs_no_second_copy() -> None:
+    arriving = Arriving()
+    arrive(arriving, (1 << 20).to_bytes(4, "big") + bytes(100), 104)
+    assert len(arriving.get_buffer(-1)) == (1 << 20) - 100
 
 
 def test_a_view_reads_like_a_file_and_copies_only_what_is_small() -> None:
