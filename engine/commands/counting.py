@@ -41,7 +41,7 @@ class Counted:
             metrics.quarantine_total.labels(reason).inc(n)
         for (kind, _), n in counts.late.items():
             metrics.late_total.labels(kind).inc(n)
-        changes = [item for item in output.items if isinstance(item, Change)]
+        changes = output.items.changes
         for (rule, change), n in Counter((item.rule, item.change) for item in changes).items():
             metrics.changes_total.labels(rule, change).inc(n)
         if changes and batch.log_time is not None:

@@ -219,8 +219,8 @@ def _heard(network: Network, truth: Iterable[Happened], scenario: Scenario, sens
 def _alerts(plan: Plan, stream: _Stream, scenario: Scenario) -> dict[str, list[Alert]]:
     """Return by rule what is said of a run."""
     detector = Detector(offline_plan=plan)
-    changes = [c for batch in read_lines(stream) for c in detector.step(batch).items if isinstance(c, Change)]
-    changes += [c for c in detector.finish().items if isinstance(c, Change)]
+    changes = [c for batch in read_lines(stream) for c in detector.step(batch).items.changes]
+    changes += detector.finish().items.changes
     end = scenario.starts_ms + scenario.lasts_ms
     open_: dict[str, Change] = {}
     found: dict[str, list[Alert]] = {}

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from engine.detect.batch import RecordBatch
-from engine.detect.changes import Change, encode
+from engine.detect.changes import encode
 from engine.detect.detector import Detector
 from geo.city import load as load_city
 from geo.errors import FileRefused
@@ -180,7 +180,7 @@ def play(plan: Plan, lines: Sequence[bytes]) -> Played:
     """Run a whole offline log through the detector, as `tongguan detect` does."""
     detector = Detector(offline_plan=plan)
     outputs = [detector.step(RecordBatch.from_records(list(lines))), detector.finish()]
-    changes = [encode(item) for output in outputs for item in output.items if isinstance(item, Change)]
+    changes = [encode(item) for output in outputs for item in output.items.changes]
     refused = [f"line {row.offset}: {row.reason} {row.detail}" for output in outputs for row in output.rejects]
     refused += [f"line {row.offset}: {row.reason}" for output in outputs for row in output.late]
     return Played(changes, refused)

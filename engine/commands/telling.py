@@ -80,11 +80,11 @@ class Teller:
 
     def detected(self, _batch: RecordBatch, output: Output, _last: Sequence[LastValue], _seconds: float) -> None:
         """Tell of warnings that open no case when the highest one of the city goes up, or the last one ends."""
-        for item in output.items:
-            if isinstance(item, Change) and not item.shadow:
+        for change in output.items.changes:
+            if not change.shadow:
                 self.changes += 1
-                if item.rule not in self._cases:
-                    self._warn(item)
+                if change.rule not in self._cases:
+                    self._warn(change)
 
     def checkpointed(self, _seconds: float, _size_bytes: int) -> None:
         """A checkpoint is no news."""

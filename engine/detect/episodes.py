@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import TypeVar
 
 import msgspec
 import numpy as np
@@ -16,12 +17,11 @@ from engine.detect.changes import (
     NO_KEY,
     Change,
     Evidence,
-    Item,
     Mark,
-    Still,
     episode_id,
 )
 from engine.detect.decode.vocabulary import Vocabulary
+from engine.detect.items import EPISODE, Items, Named, Stills
 from engine.detect.kernels import layout as at
 from engine.detect.kernels.compiled import NEVER
 from engine.detect.rows import I32, I64
@@ -30,10 +30,13 @@ from geo import NO_PLACE
 from geo.grids import GridSet
 from rules.plan import Plan
 
+T = TypeVar("T", bound=np.generic)
+
 MARK = 6
 AFTER = 2
 """Phase of a mark: after the timers and readings at its place."""
 COMMUNITY_DIGITS = 12
+NONE = np.zeros(0, np.int32)
 
 
 class Episode(msgspec.Struct, frozen=True, gc=False):
@@ -56,19 +59,40 @@ class Episodes:
         self.level: npt.NDArray[np.int8] = np.zeros(1024, np.int8)
         """By series: the highest level of its open episodes, without shadow rules; 0 for none."""
         self._levels: dict[int, dict[str, int]] = {}
+        self._named: Named = np.zeros(1024, EPISODE)
+        """What stills need to know of the open episodes."""
+        self._place: dict[str, I32] = {}
+        """By rule and series: the episode's row of `_named`, less 1; 0 for none."""
+        self._free: list[int] = list(range(1024, 0, -1))
+        self._left: list[int] = []
+        """Rows of episodes that were closed, which a still of the same step may want."""
 
     def enter(self, rule: str, series: int, episode: Episode) -> None:
         """Open an episode, or give an open one its level."""
+        if (rule, series) not in self.open:
+            self._name(rule, series, episode)
         self.open[rule, series] = episode
         if not episode.shadow:
             levels = self._levels.setdefault(series, {})
             levels[rule] = episode.level
-            if series >= len(self.level):
-                self.level = np.concatenate((self.level, np.zeros(series + 1, np.int8)))
+            self.level = _grown(self.level, series)
             self.level[series] = max(levels.values())
+
+    def _name(self, rule: str, series: int, episode: Episode) -> None:
+        """Give an episode that opens a row of memory."""
+        if not self._free:
+            size = len(self._named)
+            self._named = np.concatenate((self._named, np.zeros(size, EPISODE)))
+            self._free = list(range(2 * size, size, -1))
+        place = self._place[rule] = _grown(self._place.get(rule, NONE), series)
+        place[series] = self._free.pop()
+        self._named[place[series] - 1] = (episode.id.encode(), episode.key.encode(), episode.shadow)
 
     def _close(self, rule: str, series: int) -> Episode:
         episode = self.open.pop((rule, series))
+        place = self._place[rule]
+        self._left.append(int(place[series]))
+        place[series] = 0
         if not episode.shadow:
             levels = self._levels[series]
             del levels[rule]
@@ -80,29 +104,56 @@ class Episodes:
         known = series < len(self.level)
         return np.where(known, self.level[np.where(known, series, 0)], 0).astype(np.int8)
 
-    def words(self, told: Told, rules: Sequence[RuleState], plan: Plan) -> list[Item]:
+    def words(self, told: Told, rules: Sequence[RuleState], plan: Plan) -> Items:
         """Turn placed outputs into items, in the order of the alerts log."""
         out = told.out[: told.n]
         if not self.marks:
             out = out[out[:, at.O_CODE] <= at.CLEARED]
         if len(out) == 0:
-            return []
+            return Items()
         _settle(out, self.vocabulary)
         out = out[self._ordered(out)]
-        values = [None if x != x else x for x in out.view(np.float64)[:, at.O_VALUE].tolist()]
-        grids = _codes(plan.grids, out)
+        still = out[:, at.O_CODE] == at.STILL
+        quiet, spoken = out[still], out[~still]
+        before = np.cumsum(~still)[still]
+        place = self._places(quiet, rules)
+        # of an episode that begins or ends in this step a still is named when it is its turn
+        ends = (spoken[:, at.O_CODE] == at.RAISED_) | (spoken[:, at.O_CODE] == at.CLEARED)
+        waits = np.flatnonzero(np.isin(_whose(quiet), _whose(spoken[ends]))).tolist() if len(quiet) else []
+        waits.reverse()
+        values = [None if x != x else x for x in spoken.view(np.float64)[:, at.O_VALUE].tolist()]
+        grids = _codes(plan.grids, spoken)
         short = plan.short
-        items: list[Item] = []
-        for row, x, grid in zip(out.tolist(), values, grids, strict=True):
-            code = row[at.O_CODE]
-            if code == MARK:
+        items: list[Change | Mark] = []
+        for row, x, grid in zip(spoken.tolist(), values, grids, strict=True):
+            while waits and before[waits[-1]] <= len(items):
+                self._place_late(place, quiet, waits.pop(), rules)
+            if row[at.O_CODE] == MARK:
                 items.append(Mark(row[at.O_T], self.partition, short))
-            elif code == at.STILL:
-                episode = self.open[rules[row[at.O_RULE]].rule.id, row[at.O_SERIES]]
-                items.append(Still(episode.id, row[at.O_T], x, episode.key, episode.shadow))
             else:
                 items.append(self._change(row, x, grid, rules[row[at.O_RULE]], short))
-        return items
+        while waits:
+            self._place_late(place, quiet, waits.pop(), rules)
+        times = np.ascontiguousarray(quiet[:, at.O_T])
+        heard = np.ascontiguousarray(quiet.view(np.float64)[:, at.O_VALUE])
+        stills = Stills(before, times, heard, self._named[place - 1])
+        self._free += self._left
+        self._left = []
+        return Items(items, stills)
+
+    def _places(self, quiet: Matrix, rules: Sequence[RuleState]) -> I32:
+        """Return the rows of the episodes of stills, as things are now."""
+        place = np.zeros(len(quiet), np.int32)
+        for number in np.unique(quiet[:, at.O_RULE]).tolist():
+            rows = np.flatnonzero(quiet[:, at.O_RULE] == number)
+            places = self._place.get(rules[number].rule.id, NONE)
+            rows = rows[quiet[rows, at.O_SERIES] < len(places)]
+            place[rows] = places[quiet[rows, at.O_SERIES]]
+        return place
+
+    def _place_late(self, place: I32, quiet: Matrix, one: int, rules: Sequence[RuleState]) -> None:
+        rule, series = quiet[one, at.O_RULE], quiet[one, at.O_SERIES]
+        place[one] = self._place[rules[rule].rule.id][series]
 
     def _ordered(self, out: Matrix) -> I64:
         """Order by place in the log; timers of one place by (due, rule, sensor, kind)."""
@@ -164,6 +215,19 @@ class Episodes:
         """Count open episodes by (rule, level)."""
         counts = Counter((rule, LEVEL_WORDS[episode.level] or "") for (rule, _), episode in self.open.items())
         return dict(sorted(counts.items()))
+
+
+def _grown(by_series: npt.NDArray[T], series: int) -> npt.NDArray[T]:
+    """Return an array that has a place for a series."""
+    if series < len(by_series):
+        return by_series
+    return np.concatenate((by_series, np.zeros(max(series + 1, 1024), by_series.dtype)))
+
+
+def _whose(out: Matrix) -> I64:
+    """Return a number for the rule and the series of each output."""
+    whose: I64 = out[:, at.O_RULE] << 32 | out[:, at.O_SERIES]
+    return whose
 
 
 def mark(told: Told, event: int, watermark: int) -> None:

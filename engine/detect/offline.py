@@ -9,7 +9,8 @@ from pathlib import Path
 
 import msgspec
 
-from engine.detect.changes import Change, Item, Mark, encode
+from engine.detect.changes import Item, Mark, encode
+from engine.detect.items import Items
 from engine.detect.output import LateRow, RejectRow
 from geo.errors import FileRefused
 from geo.grids import GridSet
@@ -120,14 +121,12 @@ class Wanted:
     shadow: bool = False
     marks: bool = False
 
-    def lines(self, items: list[Item]) -> bytes:
+    def lines(self, items: Items) -> bytes:
         """Return items as NDJSON."""
         return b"".join(encode(item) + b"\n" for item in self.chosen(items))
 
-    def chosen(self, items: list[Item]) -> Iterator[Item]:
-        for item in items:
-            if not isinstance(item, Change) and not self.marks:
-                continue
+    def chosen(self, items: Items) -> Iterator[Item]:
+        for item in items if self.marks else items.changes:
             if isinstance(item, Mark) or self.shadow or not item.shadow:
                 yield item
 

@@ -6,8 +6,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from engine.detect.changes import Item
 from engine.detect.decode.reasons import Deadly, Reason
+from engine.detect.items import Items
 from engine.detect.last_values import LastValues
 
 Lateness: TypeAlias = Literal["stale", "late", "duplicate"]
@@ -67,7 +67,7 @@ class Counts:
 class Output:
     """In log order each: `items` for the alerts log, `late` for the late store, `rejects` for quarantine."""
 
-    items: list[Item] = field(default_factory=list)
+    items: Items = field(default_factory=Items)
     late: list[LateRow] = field(default_factory=list)
     rejects: list[RejectRow] = field(default_factory=list)
     last_values: list[LastValues] = field(default_factory=list)

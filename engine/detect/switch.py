@@ -6,15 +6,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from engine.detect.changes import Item
 from engine.detect.episodes import Episodes
+from engine.detect.items import Items
 from engine.detect.kernels import layout as at
 from engine.detect.kernels.compiled import NEVER
 from engine.detect.rule_state import RuleState, Told
 from rules.plan import Plan
 
 
-def cleared_by_plan(gone: Sequence[RuleState], episodes: Episodes, plan: Plan, order_ms: int) -> list[Item]:
+def cleared_by_plan(gone: Sequence[RuleState], episodes: Episodes, plan: Plan, order_ms: int) -> Items:
     """Clear every open episode of rules that are no longer the same, in order of (rule, sensor, kind).
 
     `t` is the order time of the plan record; evidence and place are the last reading's, as of a timer.

@@ -11,7 +11,7 @@ from engine.detect.changes import Change
 from engine.detect.detector import Detector
 from engine.detect.last_values import LastValue
 from rules.registry import Row
-from tests.unit.detect.streams import PONDING, M, S, batch_of, offline, plan_of, reading, square, tick
+from tests.unit.detect.streams import PONDING, Heard, M, S, batch_of, offline, plan_of, reading, square, tick
 
 ONE = PONDING + 'levels: {yellow: {set: ">= 10"}}\n'
 GRIDS = {"330200001001001": square(0, 0, 1000), "330200001001002": square(1000, 0, 1000)}
@@ -114,6 +114,19 @@ def test_a_still_is_told_a_minute_after_the_last_change_or_still(later_ms: int, 
     stills = [item for item in heard.items if "still" in item]
     assert (stills[0] == {"still": heard.changes[0]["episode"], "t": 60_000, "value": 12.0}) is told
     assert len(stills) == 1 + told
+
+
+def test_a_still_names_the_episode_of_its_place_when_one_step_ends_it_and_raises_another() -> None:
+    records = [reading(minute * M, v) for minute, v in enumerate((10, 12, 0, 0, 11, 13, 0, 10, 11))]
+    together = offline(plan_of(ONE), records, marks=True)
+    raised = [change["episode"] for change in together.changes if change["change"] == "raised"]
+    assert len(set(raised)) == 3
+    assert [item["still"] for item in together.items if "still" in item] == raised
+    detector, apart = Detector(offline_plan=plan_of(ONE)), Heard()
+    for number, record in enumerate(records):
+        apart.take(detector.step(batch_of([record], number + 1)))
+    apart.take(detector.finish())
+    assert apart.items == together.items
 
 
 def test_no_still_without_an_open_episode_or_for_a_reading_that_is_not_seen() -> None:
