@@ -17,12 +17,12 @@ from engine.commands.worker import log_to_stderr
 from engine.runtime.config import load
 
 KAFKA = {
-    "engine.runtime.kafka.judging:_stepped": "record batches: rest",
+    "engine.runtime.kafka.judging:_judged": "record batches: rest",
     "engine.runtime.kafka.partition:Partition.step": "step, rest",
     "engine.runtime.kafka.records:_check_crcs": "record batches: CRC",
     "engine.runtime.kafka.records:_unpacked": "record batches: lz4",
     "engine.runtime.kafka.records:_columns": "record batches: columns",
-    "engine.runtime.kafka.partition:appends_of": "changes as records",
+    "engine.runtime.kafka.judging:packed": "changes as records",
     "engine.runtime.kafka.partition:Coalesced.learn": "last values",
     "engine.detect.last_values:Values.tell": "last values",
     "engine.runtime.kafka.saving:_snapshot": "checkpoints, last values gathered",

@@ -26,18 +26,21 @@ def appends_of(output: Output, last: Sequence[LastValue], partition: int, log_ti
             alerts.append(Entry(encode(item), None, log_time, item))
         else:
             (shadow if item.shadow else alerts).append(Entry(encode(item), item.key, log_time, item))
+    sensors = [Entry(msgspec.json.encode(last), None, log_time)] if last else []
+    said = [Append(Stream.ALERTS, 0, alerts), Append(Stream.SHADOW, 0, shadow)]
+    told = [*said, *put_aside(output, partition, log_time), Append(Stream.SENSORS, 0, sensors)]
+    return [append for append in told if append.entries]
+
+
+def put_aside(output: Output, partition: int, log_time: int | None) -> list[Append]:
+    """Return what goes to the late store and to quarantine.
+
+    Both have one partition, as city.alerts has; a record names the partition that it came from.
+    """
     late = [_row(row, partition, log_time) for row in output.late]
     rejects = [_row(row, partition, log_time) for row in output.rejects]
-    sensors = [Entry(msgspec.json.encode(last), None, log_time)] if last else []
-    streams: Sequence[tuple[Stream, list[Entry]]] = (
-        (Stream.ALERTS, alerts),
-        (Stream.SHADOW, shadow),
-        (Stream.LATE, late),
-        (Stream.QUARANTINE, rejects),
-        (Stream.SENSORS, sensors),
-    )
-    # alerts, quarantine and late have one partition each; a record names the partition that it came from
-    return [Append(stream, 0, entries) for stream, entries in streams if entries]
+    told = Append(Stream.LATE, 0, late), Append(Stream.QUARANTINE, 0, rejects)
+    return [append for append in told if append.entries]
 
 
 def _row(row: LateRow | RejectRow, partition: int, log_time: int | None) -> Entry:

@@ -1,6 +1,6 @@
-"""What engine/runtime/kafka/fetching.py touches of aiokafka is still as it was read.
+"""What engine/runtime/kafka/fetching.py and packing.py touch of aiokafka is still as it was read.
 
-Where one of these fails after an update of aiokafka: read the piece named against fetching.py, run tests/kafka, and
+Where one of these fails after an update of aiokafka: read the piece named against those files, run tests/kafka, and
 only then write down its new digest here.
 """
 
@@ -15,6 +15,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, client, conn
 from aiokafka.consumer import consumer, fetcher, group_coordinator, subscription_state
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
+from aiokafka.producer import message_accumulator
 
 READ = {
     "Fetcher._proc_fetch_request": (fetcher.Fetcher._proc_fetch_request, "59bf948fff47"),
@@ -34,6 +35,8 @@ READ = {
     "AIOKafkaConsumer.getmany": (AIOKafkaConsumer.getmany, "bc6d248e42a4"),
     "GroupCoordinator._on_join_complete": (group_coordinator.GroupCoordinator._on_join_complete, "0b0b3d204b40"),
     "TopicPartitionState.seek": (subscription_state.TopicPartitionState.seek, "c20b56d7ba7b"),
+    "BatchBuilder": (message_accumulator.BatchBuilder, "8050802ca751"),
+    "MessageBatch": (message_accumulator.MessageBatch, "36a7b1dac89d"),
     "StickyPartitionAssignor": (StickyPartitionAssignor, "c1e57411c9e1"),
 }
 """What was read, and the first digits of the SHA-256 of its source."""

@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 from engine.detect.changes import CHANGE_WORDS, Change, Item, Mark, Still
 from engine.detect.last_values import LastValue
 from engine.runtime.kafka.commands import Command, parse
-from engine.runtime.kafka.events import TYPES, of_entries
+from engine.runtime.kafka.events import TYPES, headers_of
 from engine.runtime.kafka.topics import Topics
 from engine.runtime.log import Entry, Stream
 from tests.contract import asyncapi
@@ -102,14 +102,13 @@ def test_what_a_town_writes_is_as_described_and_has_its_headers(tmp_path: Path) 
     found[Stream.READINGS] = [text for text in found[Stream.READINGS] if b'"sensor":"x"' not in text]
     for stream in (Stream.READINGS, Stream.ALERTS, Stream.CASES, Stream.SENSORS, Stream.LATE, Stream.QUARANTINE):
         assert found[stream], stream
-    told = of_entries("north.")
     kinds = set()
     for stream, values in found.items():
         names = []
         for value in values:
             assert faults(stream, value) == [], value
             if stream not in (Stream.READINGS, Stream.CASES):
-                headers = dict(told(stream, Entry(value, item=item_of(stream, value))))
+                headers = dict(headers_of(stream, Entry(value, item=item_of(stream, value)), "north."))
                 assert headers["ce_specversion"] == b"1.0"
                 assert headers["ce_source"] == f"/tongguan/north.{stream}".encode()
                 names.append(headers["ce_id"])
@@ -140,7 +139,7 @@ def test_commands_as_described_are_taken(command: dict[str, Any]) -> None:
 
 def test_the_time_of_an_event_is_told_to_the_millisecond() -> None:
     mark = Entry(b'{"mark":1790000000007,"partition":3,"plan":"x"}', item=Mark(1_790_000_000_007, 3, "x"))
-    assert dict(of_entries()(Stream.ALERTS, mark)) == {
+    assert dict(headers_of(Stream.ALERTS, mark)) == {
         "ce_specversion": b"1.0",
         "ce_id": b"mark:3:1790000000007",
         "ce_source": b"/tongguan/city.alerts",

@@ -18,8 +18,8 @@ from engine.detect.changes import Change, Item, Mark, Still
 from engine.detect.last_values import LastValue
 from engine.runtime.log import Entry, Stream
 
-Header: TypeAlias = tuple[str, bytes]
-Headers: TypeAlias = tuple[Header, ...]
+Pair: TypeAlias = tuple[str, bytes]
+Headers: TypeAlias = tuple[Pair, ...]
 
 SPEC_VERSION: Final = b"1.0"
 TYPES: Final = {
@@ -66,16 +66,17 @@ def of_row(topic: str, value: bytes) -> Headers:
     return event(f"/tongguan/{topic}", kind, "/".join(where))
 
 
-def of_entries(prefix: str = "") -> Callable[[str, Entry], Headers]:
-    """Return what gives the headers of detect's records by their stream: for telemetry's producer."""
+def headers_of(stream: str, entry: Entry, prefix: str = "") -> Headers:
+    """Return the headers of a record of detect's, by its stream; `prefix` is that of the topics."""
+    topic = f"{prefix}{stream}"
+    if entry.item is None:
+        return of_row(topic, entry.value)
+    return event(f"/tongguan/{topic}", *_named(stream, entry.item))
 
-    def headers(stream: str, entry: Entry) -> Headers:
-        topic = f"{prefix}{stream}"
-        if entry.item is None:
-            return of_row(topic, entry.value)
-        return event(f"/tongguan/{topic}", *_named(stream, entry.item))
 
-    return headers
+def of_still(stream: str, prefix: str = "") -> Headers:
+    """Return the headers that all stills of a stream have, which stand behind their `ce_id` and `ce_time`."""
+    return _same(f"/tongguan/{prefix}{stream}", f"{_room(stream)}.still")
 
 
 def of_cases(prefix: str = "") -> Callable[[OutboxRow], Headers]:
@@ -86,7 +87,7 @@ def of_cases(prefix: str = "") -> Callable[[OutboxRow], Headers]:
 
 def _named(stream: str, item: Item | LastValue) -> tuple[str, str, int]:
     """Return the type, the id and the time of what detect said."""
-    room = "alert" if stream == Stream.ALERTS else "shadow"
+    room = _room(stream)
     match item:
         case Change():
             return f"{room}.{item.change}", item.id, item.t
@@ -96,6 +97,10 @@ def _named(stream: str, item: Item | LastValue) -> tuple[str, str, int]:
             return f"{room}.mark", f"mark:{item.partition}:{item.mark}", item.mark
         case Still():
             return f"{room}.still", f"still:{item.still}:{item.t}", item.t
+
+
+def _room(stream: str) -> str:
+    return "alert" if stream == Stream.ALERTS else "shadow"
 
 
 def _rfc3339(t_ms: int) -> str:

@@ -12,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeAlias
 
 from engine.casework.errors import StoreAway
 from engine.detect.errors import PlanMissing
@@ -20,6 +20,7 @@ from engine.runtime.errors import BrokerAway, Damaged, LogTimeMissing, RuntimeFa
 from engine.runtime.gaps import unread
 from engine.runtime.kafka import refusals
 from engine.runtime.kafka.means import Means
+from engine.runtime.kafka.packing import Packed, packed
 from engine.runtime.kafka.partition import Partition, Step
 from engine.runtime.kafka.poison import Bad
 from engine.runtime.kafka.records import RawFetch, pieces
@@ -38,6 +39,7 @@ STEP_SHARE = 0.25
 IDLE_S = 1.0
 DEATHS = 3
 """So many starts from one checkpoint that did not live to the next, and records are tasted."""
+Said: TypeAlias = tuple[Step, list[Packed]]
 _log = logging.getLogger(__name__)
 
 
@@ -236,7 +238,7 @@ class Judging:
         assert self.partition is not None
         raws = self._taken()
         try:
-            await self._tell(await self._stepped(_stepped, self.partition, raws, not self._means.limits.player))
+            await self._tell(await self._stepped(_judged, raws, not self._means.limits.player))
         finally:
             self._stepped_at = time.monotonic()
             self._took(sum(len(raw.data) for raw in raws))
@@ -245,16 +247,16 @@ class Judging:
         elif self.wants:
             self._means.resume(self.number)
 
-    async def _stepped(self, work: Callable[..., list[Step]], *arguments: Any) -> list[Step]:
-        """Judge, in turn with the other partitions; beside them where a taster makes it slow.
+    async def _stepped(self, work: Callable[..., list[Step]], *arguments: Any) -> list[Said]:
+        """Judge and put into words, in turn with the other partitions; beside them where a taster makes it slow.
 
         What it raises is taken for the fault of a record: the partition goes back to its checkpoint and finds it.
         """
         assert self.partition is not None
         try:
             if self.partition.taster is not None:
-                return await asyncio.to_thread(work, *arguments)
-            return await self._means.cpu(work, *arguments)
+                return await asyncio.to_thread(_said, self._means.prefix, self.partition, work, *arguments)
+            return await self._means.cpu(_said, self._means.prefix, self.partition, work, *arguments)
         except RuntimeFault:
             raise
         except Exception:  # noqa: BLE001 - the edge that quarantines
@@ -262,13 +264,13 @@ class Judging:
             self._poison = self._again = True
             return []
 
-    async def _tell(self, steps: Sequence[Step]) -> None:
+    async def _tell(self, said: Sequence[Said]) -> None:
         """Queue for the log what steps said, and wait while too much is queued."""
         self._log_refusal()
-        for step in steps:
+        for step, records in said:
             await self._pass_over(step.bad)
             self.skipped += step.skipped + len(step.bad)
-            done = self._producing.say(step.appends, step.urgent)
+            done = self._producing.say(records, step.urgent)
             self._said.append((done, step))
             done.add_done_callback(lambda _: self._acknowledged())
             await self._producing.room()
@@ -306,7 +308,7 @@ class Judging:
             partition.refusal = None
             self._read_on()
         else:
-            await self._tell(await self._stepped(_again, partition))
+            await self._tell(await self._stepped(_again))
             if self.wants:
                 self._means.resume(self.number)
 
@@ -372,7 +374,13 @@ def _again(partition: Partition) -> list[Step]:
     return [] if step is None else [step]
 
 
-def _stepped(partition: Partition, raws: Sequence[RawFetch], appended: bool) -> list[Step]:
+def _said(prefix: str, partition: Partition, work: Callable[..., list[Step]], *arguments: Any) -> list[Said]:
+    """Judge, and lay out what that says as records."""
+    steps = work(partition, *arguments)
+    return [(step, packed(step.output, partition.number, step.log_time, prefix)) for step in steps]
+
+
+def _judged(partition: Partition, raws: Sequence[RawFetch], appended: bool) -> list[Step]:
     """Decode what was fetched and judge it."""
     raw = raws[0]
     if len(raws) > 1:

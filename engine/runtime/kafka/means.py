@@ -48,6 +48,8 @@ class Limits:
 class Means(Protocol):
     """What partitions share in a worker."""
 
+    prefix: str
+    """Of the topics."""
     limits: Limits
     plans: PlanSource
     checkpoints: Checkpoints

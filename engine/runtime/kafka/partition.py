@@ -30,8 +30,7 @@ from engine.runtime.kafka import refusals
 from engine.runtime.kafka.last import Coalesced
 from engine.runtime.kafka.poison import Bad, Taster
 from engine.runtime.kafka.refusals import GAPS, Reason, Refusal
-from engine.runtime.log import Append, Stream
-from engine.runtime.outputs import appends_of
+from engine.runtime.log import Stream
 
 WAITING_BYTES = 256 << 20
 _EMPTY = np.empty(0, np.uint8)
@@ -40,16 +39,16 @@ _controls = ReadingCheck({}, (), offline=False)
 
 @dataclass(slots=True)
 class Step:
-    """What one step said: `appends` in order, `urgent` last values; `batch` has positions and times, not the bytes.
+    """What one step said, at `log_time` (None: the log's clock), with `urgent` last values.
 
-    `position`: the next offset to judge.
+    `batch` has positions and times, not the bytes. `position`: the next offset to judge.
     """
 
     batch: RecordBatch
     output: Output
     seconds: float
     position: int
-    appends: list[Append] = field(default_factory=list)
+    log_time: int | None = None
     urgent: list[LastValue] = field(default_factory=list)
     skipped: int = 0
     bad: list[Bad] = field(default_factory=list)
@@ -226,9 +225,8 @@ class Partition:
             kept = kept.without(self.skips)
         taken = int(np.searchsorted(kept.offset, behind, "right"))
         self._move(batch, kept, taken, after)
-        step = Step(_positions(kept.part(0, taken)), output, seconds, self.position, bad=bad)
         log_time = self.log_time if self._player else None
-        step.appends = appends_of(output, (), self.number, log_time)
+        step = Step(_positions(kept.part(0, taken)), output, seconds, self.position, log_time, bad=bad)
         for values in output.last_values:
             step.urgent += self.values.learn(values)
         return step

@@ -9,28 +9,23 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Any
 
-import msgspec
 from aiokafka import errors as kafka_errors
 
+from engine.clock import wall_clock_ms
 from engine.detect.last_values import LastValue
 from engine.runtime.errors import LogFailed
 from engine.runtime.kafka.client import Connection
-from engine.runtime.log import Append, Entry, Stream
+from engine.runtime.kafka.packing import Laid, Packed, of_values
 
 QUEUE_BYTES = 32 << 20
 RETRY_S = 0.2
 BREATH_S = 0.02
-_encode = msgspec.json.Encoder().encode
 _log = logging.getLogger(__name__)
-
-Header = tuple[str, bytes]
-Headers = Callable[[str, Entry], Sequence[Header]]
 
 
 @dataclass(slots=True, eq=False)
@@ -45,8 +40,7 @@ class _Said:
 class _Run:
     """Records for one stream and partition that were said together; those before `at` are with the client."""
 
-    entries: Sequence[Entry]
-    size: int
+    records: Packed
     said: _Said
     at: int = 0
 
@@ -56,7 +50,6 @@ class _Lane:
     """Runs for one stream and partition that wait, and the task that sends them."""
 
     topic: str
-    stream: str
     partition: int
     waiting: deque[_Run] = field(default_factory=deque)
     some: asyncio.Event = field(default_factory=asyncio.Event)
@@ -69,14 +62,12 @@ class Producing:
     def __init__(
         self,
         connection: Connection,
-        topic_of: Callable[[str], str],
-        headers: Headers,
+        prefix: str = "",
         *,
         queue_bytes: int = QUEUE_BYTES,
     ) -> None:
         self._connection = connection
-        self._topic_of = topic_of
-        self._headers = headers
+        self._prefix = prefix
         self._queue_bytes = queue_bytes
         self._producer: Any = None
         self._lanes: dict[tuple[str, int], _Lane] = {}
@@ -115,8 +106,8 @@ class Producing:
             with suppress(kafka_errors.KafkaError, asyncio.TimeoutError):
                 await asyncio.wait_for(producer.stop(), 5.0)
 
-    def say(self, appends: Iterable[Append], values: Iterable[LastValue] = ()) -> asyncio.Future[None]:
-        """Queue appends in order, and last values under their keys; the future is done when all are in the log.
+    def say(self, told: Iterable[Packed], values: Sequence[LastValue] = ()) -> asyncio.Future[None]:
+        """Queue records in order, and last values under their keys; the future is done when all are in the log.
 
         After a failure it is cancelled: nothing may come into the log before what is missing.
         """
@@ -124,11 +115,10 @@ class Producing:
         if self.failed.done():
             said.done.cancel()
             return said.done
-        for append in appends:
-            self._put(append, said)
-        told = [Entry(_encode(one), f"{one.sensor}|{one.kind}", None, one) for one in values]
-        if told:
-            self._put(Append(Stream.SENSORS, 0, told), said)
+        for records in told:
+            self._put(records, said)
+        if values:
+            self._put(of_values(values, self._prefix), said)
         if said.left:
             self._open.add(said)
         else:
@@ -151,18 +141,17 @@ class Producing:
         if self.failed.done():
             raise LogFailed("the producer failed; what was said since the last checkpoint is said again")
 
-    def _put(self, append: Append, said: _Said) -> None:
-        stream, partition = append.stream, append.partition
+    def _put(self, records: Packed, said: _Said) -> None:
+        stream, partition = records.stream, records.partition
         lane = self._lanes.get((stream, partition))
         if lane is None:
-            lane = self._lanes[stream, partition] = _Lane(self._topic_of(stream), stream, partition)
+            lane = self._lanes[stream, partition] = _Lane(self._prefix + stream, partition)
             lane.task = asyncio.get_running_loop().create_task(self._run(lane), name=f"produce {stream}/{partition}")
             lane.task.add_done_callback(self._ended)
-        size = append.size
         said.left += 1
-        lane.waiting.append(_Run(append.entries, size, said))
+        lane.waiting.append(_Run(records, said))
         lane.some.set()
-        self.queued += size
+        self.queued += records.size
 
     async def _run(self, lane: _Lane) -> None:
         await self._started.wait()
@@ -185,14 +174,18 @@ class Producing:
 
     async def _send(self, lane: _Lane) -> None:
         """Send what waits, as much as fits into a batch, and wait until it is in the log."""
-        builder = self._producer.create_batch()
+        builder, now_ms = Laid(), wall_clock_ms()
         sent: list[_Run] = []
-        while lane.waiting and self._filled(builder, lane, lane.waiting[0]):
+        while lane.waiting:
+            run = lane.waiting[0]
+            run.at = builder.take(run.records, run.at, now_ms)
+            if run.at < len(run.records.end):
+                break
             sent.append(lane.waiting.popleft())
         builder.close()
         await (await self._submitted(builder, lane))
         for run in sent:
-            self.queued -= run.size
+            self.queued -= run.records.size
             run.said.left -= 1
             if not run.said.left:
                 self._open.discard(run.said)
@@ -200,16 +193,6 @@ class Producing:
                     run.said.done.set_result(None)
         if self.queued <= self._queue_bytes // 2:
             self._room.set()
-
-    def _filled(self, builder: Any, lane: _Lane, run: _Run) -> bool:
-        """Put the rest of a run into a batch; False when there is no room for all of it."""
-        for entry in islice(run.entries, run.at, None):
-            key = None if entry.key is None else entry.key.encode()
-            headers = list(self._headers(lane.stream, entry))
-            if builder.append(timestamp=entry.log_time, key=key, value=entry.value, headers=headers) is None:
-                return False
-            run.at += 1
-        return True
 
     async def _submitted(self, builder: Any, lane: _Lane) -> asyncio.Future[Any]:
         """Hand a batch to the client, again while it does not know where the partition is."""

@@ -30,7 +30,7 @@ from engine.runtime.kafka.client import Connection
 from engine.runtime.kafka.fetching import SESSION_MS, BatchConsumer, end_offsets
 from engine.runtime.kafka.judging import Judging
 from engine.runtime.kafka.means import Limits, Observer
-from engine.runtime.kafka.producing import Headers, Producing
+from engine.runtime.kafka.producing import Producing
 from engine.runtime.kafka.restoring import CalmPlans
 from engine.runtime.kafka.status import PartitionStatus, status_of
 from engine.runtime.kafka.topics import Topics
@@ -75,10 +75,10 @@ class Telemetry(ConsumerRebalanceListener):  # type: ignore[misc]
         limits: Limits = LIMITS,
         threads: int = 1,
         session_ms: int = SESSION_MS,
-        headers: Headers = lambda _stream, _entry: (),
         clock: Callable[[], int] = wall_clock_ms,
         look_s: float = LOOK_S,
     ) -> None:
+        self.prefix = topics.prefix
         self.limits = limits
         self.plans: PlanSource = CalmPlans(plans)
         self.checkpoints = Checkpoints(store, name, clock)
@@ -91,7 +91,6 @@ class Telemetry(ConsumerRebalanceListener):  # type: ignore[misc]
         self._name = name
         self._group = group
         self._session_ms = session_ms
-        self._headers = headers
         self._look_s = look_s
         self._cpu = ThreadPoolExecutor(threads, "detect")
         self._database = ThreadPoolExecutor(4, "checkpoints")
@@ -387,5 +386,4 @@ class Telemetry(ConsumerRebalanceListener):  # type: ignore[misc]
         return TopicPartition(self._topics.readings, number)
 
     def _new_producing(self) -> Producing:
-        prefix = self._topics.prefix
-        return Producing(self._connection, lambda stream: prefix + stream, self._headers)
+        return Producing(self._connection, self.prefix)

@@ -160,7 +160,6 @@ class Worker:
             self.store,
             self.plans,
             self._observer,
-            headers=events.of_entries(config.topic_prefix),
             name=self.name,
             group=self._group,
             limits=means.Limits(

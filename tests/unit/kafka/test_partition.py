@@ -19,6 +19,7 @@ from engine.runtime.kafka.partition import Partition, Snapshot, Step
 from engine.runtime.kafka.poison import Bad, sift
 from engine.runtime.kafka.refusals import Reason
 from engine.runtime.log import Append, Stream
+from engine.runtime.outputs import appends_of
 from rules.plan import Plan
 from tests.unit.detect.streams import PONDING, S, plan_of, reading, tick
 
@@ -61,7 +62,7 @@ def said(steps: Sequence[Step | None]) -> list[tuple[str, bytes]]:
         (append.stream, entry.value)
         for step in steps
         if step is not None
-        for append in step.appends
+        for append in appends_of(step.output, (), 3, step.log_time)
         for entry in append.entries
     ]
     return sorted(entries, key=lambda one: one[0])
@@ -117,7 +118,7 @@ def test_only_holes_move_the_position() -> None:
     partition.step(batch_of(TEXTS[:1], [0]), 1)
     step = partition.step(batch_of([], []), 5)
     assert step is not None
-    assert (partition.position, step.appends) == (5, [])
+    assert (partition.position, said([step])) == (5, [])
 
 
 def test_another_record_before_the_position_is_another_log() -> None:
@@ -258,7 +259,9 @@ def test_what_is_put_aside_names_its_place_and_keeps_its_bytes() -> None:
     finally:
         crashpoints.arm_poison("")
     assert step is not None
-    quarantine: list[Append] = [append for append in step.appends if append.stream == Stream.QUARANTINE]
+    quarantine: list[Append] = [
+        append for append in appends_of(step.output, (), 3, None) if append.stream == Stream.QUARANTINE
+    ]
     assert [json.loads(entry.value) for append in quarantine for entry in append.entries] == [
         {
             "reason": "raises",
