@@ -21,7 +21,7 @@ from rules.partition import home_partition
 SAMPLE_S = 0.25
 FIRST_OUTPUT_S = 120.0
 """After so long without a first change a contender is given up."""
-STILL_S = 6.0
+STILL_S = 20.0
 """Without a further change for so long it has come to the end of the topic, or to its own."""
 WARM_FROM = 0.2
 
