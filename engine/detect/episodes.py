@@ -119,21 +119,23 @@ class Episodes:
         place = self._places(quiet, rules)
         # of an episode that begins or ends in this step a still is named when it is its turn
         ends = (spoken[:, at.O_CODE] == at.RAISED_) | (spoken[:, at.O_CODE] == at.CLEARED)
-        waits = np.flatnonzero(np.isin(_whose(quiet), _whose(spoken[ends]))).tolist() if len(quiet) else []
-        waits.reverse()
+        late = np.flatnonzero(np.isin(_whose(quiet), _whose(spoken[ends]))) if len(quiet) else NONE
+        waits = np.column_stack((before, quiet[:, at.O_RULE], quiet[:, at.O_SERIES]))[late[::-1]].tolist()
+        named: list[int] = []
         values = [None if x != x else x for x in spoken.view(np.float64)[:, at.O_VALUE].tolist()]
         grids = _codes(plan.grids, spoken)
         short = plan.short
         items: list[Change | Mark] = []
         for row, x, grid in zip(spoken.tolist(), values, grids, strict=True):
-            while waits and before[waits[-1]] <= len(items):
-                self._place_late(place, quiet, waits.pop(), rules)
+            while waits and waits[-1][0] <= len(items):
+                _, rule, series = waits.pop()
+                named.append(self._place[rules[rule].rule.id].item(series))
             if row[at.O_CODE] == MARK:
                 items.append(Mark(row[at.O_T], self.partition, short))
             else:
                 items.append(self._change(row, x, grid, rules[row[at.O_RULE]], short))
-        while waits:
-            self._place_late(place, quiet, waits.pop(), rules)
+        named += [self._place[rules[rule].rule.id].item(series) for _, rule, series in reversed(waits)]
+        place[late] = named
         times = np.ascontiguousarray(quiet[:, at.O_T])
         heard = np.ascontiguousarray(quiet.view(np.float64)[:, at.O_VALUE])
         stills = Stills(before, times, heard, self._named[place - 1])
@@ -151,10 +153,6 @@ class Episodes:
             place[rows] = places[quiet[rows, at.O_SERIES]]
         return place
 
-    def _place_late(self, place: I32, quiet: Matrix, one: int, rules: Sequence[RuleState]) -> None:
-        rule, series = quiet[one, at.O_RULE], quiet[one, at.O_SERIES]
-        place[one] = self._place[rules[rule].rule.id][series]
-
     def _ordered(self, out: Matrix) -> I64:
         """Order by place in the log; timers of one place by (due, rule, sensor, kind)."""
         rank = np.zeros(len(out), np.int64)
@@ -168,11 +166,13 @@ class Episodes:
         return np.lexsort((rank, out[:, at.O_RULE], out[:, at.O_DUE], out[:, at.O_PHASE], out[:, at.O_EVENT]))
 
     def _change(self, row: list[int], value: float | None, grid: str | None, state: RuleState, short: str) -> Change:
-        rule, series, code, level = state.rule, row[at.O_SERIES], row[at.O_CODE], row[at.O_LEVEL]
+        # in the order of kernels.layout
+        _, _, _, _, series, code, cause, level, previous, t, since, first, last, _, lon, lat, raised, seq, _, _ = row
+        rule = state.rule
         sensor, kind = self.vocabulary.names(series)
         if code == at.RAISED_:
             key = NO_KEY if grid is None else grid[:COMMUNITY_DIGITS]
-            episode = Episode(episode_id(rule.id, sensor, kind, row[at.O_RAISED]), key, level, state.shadow)
+            episode = Episode(episode_id(rule.id, sensor, kind, raised), key, level, state.shadow)
             self.enter(rule.id, series, episode)
         elif code == at.CLEARED:
             episode = self._close(rule.id, series)
@@ -180,25 +180,24 @@ class Episodes:
             before = self.open[rule.id, series]
             episode = Episode(before.id, before.key, level, before.shadow)
             self.enter(rule.id, series, episode)
-        seq, since, first, last = row[at.O_SEQ], row[at.O_SINCE], row[at.O_FIRST], row[at.O_LAST]
-        placed = row[at.O_LON] != NO_PLACE
+        placed = lon != NO_PLACE
         change = Change(
             f"{episode.id}:{seq}",
             episode.id,
             seq,
             CHANGE_WORDS[code],
-            CAUSE_WORDS[row[at.O_CAUSE]],
+            CAUSE_WORDS[cause],
             rule.id,
             rule.version,
             sensor,
             kind,
             LEVEL_WORDS[level],
-            LEVEL_WORDS[row[at.O_PREVIOUS]],
-            row[at.O_T],
+            LEVEL_WORDS[previous],
+            t,
             None if since == NEVER else since,
             value,
-            row[at.O_LON] / 1e7 if placed else None,
-            row[at.O_LAT] / 1e7 if placed else None,
+            lon / 1e7 if placed else None,
+            lat / 1e7 if placed else None,
             grid,
             Evidence(
                 self.partition,

@@ -42,14 +42,15 @@ TYPES: Final = {
 
 def event(source: str, kind: str, name: str, t_ms: int | None = None) -> Headers:
     """Return the headers of one event of a type without its `tongguan.`."""
-    same = _same(source, kind)
+    same = same_of(source, kind)
     if t_ms is None:
         return ("ce_id", name.encode()), *same
-    return ("ce_id", name.encode()), ("ce_time", _rfc3339(t_ms).encode()), *same
+    return ("ce_id", name.encode()), ("ce_time", rfc3339(t_ms).encode()), *same
 
 
 @lru_cache(maxsize=256)
-def _same(source: str, kind: str) -> Headers:
+def same_of(source: str, kind: str) -> Headers:
+    """Return the headers that all events of a source and a type have, which stand behind `ce_id` and `ce_time`."""
     return (
         ("ce_specversion", SPEC_VERSION),
         ("ce_source", source.encode()),
@@ -71,12 +72,7 @@ def headers_of(stream: str, entry: Entry, prefix: str = "") -> Headers:
     topic = f"{prefix}{stream}"
     if entry.item is None:
         return of_row(topic, entry.value)
-    return event(f"/tongguan/{topic}", *_named(stream, entry.item))
-
-
-def of_still(stream: str, prefix: str = "") -> Headers:
-    """Return the headers that all stills of a stream have, which stand behind their `ce_id` and `ce_time`."""
-    return _same(f"/tongguan/{prefix}{stream}", f"{_room(stream)}.still")
+    return event(f"/tongguan/{topic}", *named(stream, entry.item))
 
 
 def of_cases(prefix: str = "") -> Callable[[OutboxRow], Headers]:
@@ -85,7 +81,7 @@ def of_cases(prefix: str = "") -> Callable[[OutboxRow], Headers]:
     return lambda row: event(source, "case.event", f"{row.case}:{row.seq}")
 
 
-def _named(stream: str, item: Item | LastValue) -> tuple[str, str, int]:
+def named(stream: str, item: Item | LastValue) -> tuple[str, str, int]:
     """Return the type, the id and the time of what detect said."""
     room = _room(stream)
     match item:
@@ -96,18 +92,24 @@ def _named(stream: str, item: Item | LastValue) -> tuple[str, str, int]:
         case Mark():
             return f"{room}.mark", f"mark:{item.partition}:{item.mark}", item.mark
         case Still():
-            return f"{room}.still", f"still:{item.still}:{item.t}", item.t
+            return still_type(stream), f"still:{item.still}:{item.t}", item.t
+
+
+def still_type(stream: str) -> str:
+    """Return the type of the stills of a stream."""
+    return f"{_room(stream)}.still"
 
 
 def _room(stream: str) -> str:
     return "alert" if stream == Stream.ALERTS else "shadow"
 
 
-def _rfc3339(t_ms: int) -> str:
-    seconds, ms = divmod(t_ms, 1000)
-    return f"{_second(seconds)}.{ms:03d}Z"
+def rfc3339(t_ms: int) -> str:
+    """Return a time in UTC, with milliseconds."""
+    minutes, ms = divmod(t_ms, 60_000)
+    return f"{_minute(minutes)}:{ms // 1000:02d}.{ms % 1000:03d}Z"
 
 
-@lru_cache(maxsize=1_024)
-def _second(seconds: int) -> str:
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}"
+@lru_cache(maxsize=4_096)
+def _minute(minutes: int) -> str:
+    return f"{datetime.fromtimestamp(60 * minutes, UTC):%Y-%m-%dT%H:%M}"

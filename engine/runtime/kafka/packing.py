@@ -21,7 +21,7 @@ import numpy.typing as npt
 from aiokafka.producer.message_accumulator import BatchBuilder
 from numba import types
 
-from engine.detect.changes import Mark, encode
+from engine.detect.changes import Item, Mark, encode
 from engine.detect.items import EPISODE, KEY_BYTES, Items, Stills
 from engine.detect.kernels.compiled import called, compiled
 from engine.detect.kernels.memory import copy_bytes
@@ -38,7 +38,7 @@ from engine.detect.kernels.spelling import (
 from engine.detect.last_values import LastValue
 from engine.detect.output import Output
 from engine.runtime.kafka.batches import HEADER_BYTES
-from engine.runtime.kafka.events import Headers, Pair, headers_of, of_still
+from engine.runtime.kafka.events import Headers, Pair, named, of_row, rfc3339, same_of, still_type
 from engine.runtime.log import Append, Entry, Stream
 from engine.runtime.outputs import put_aside
 
@@ -51,13 +51,12 @@ CHECKED_FROM, LENGTH_FROM = 21, 12
 VERSION, ZSTD, LEVEL = 2, 4, 1
 NOTHING: Final = b"\x01"
 """The length of a key that is not there."""
-SAME: Final = 4
-"""So many of a record's headers, the last ones, are those of all records like it."""
 STILL_HEADERS_BYTES: Final = 160
 """What the id and the time of a still take at most, with its key."""
-NAMED: Final = (np.frombuffer(b"\x0c\x0ace_id", np.uint8), np.frombuffer(b"still:", np.uint8))
-TIMED: Final = np.frombuffer(b"\x0ece_time", np.uint8)
-NAMED_COUNT, NAMED_STILL = NAMED
+COUNTED_ID: Final = b"\x0c\x0ace_id"
+"""Six headers, and the name of the first, behind its length; then that of the second."""
+TIME: Final = b"\x0ece_time"
+NAMED_COUNT, NAMED_STILL, TIMED = (np.frombuffer(text, np.uint8) for text in (COUNTED_ID, b"still:", TIME))
 COLON, DASH, LETTER_T, LETTER_Z, POINT = (ord(one) for one in ":-TZ.")
 _json = msgspec.json.Encoder()
 
@@ -92,21 +91,24 @@ class Packed:
 def packed(output: Output, partition: int, log_time: int | None, prefix: str = "") -> list[Packed]:
     """Return the records of one step of detect on a partition; `prefix` is that of the topics."""
     found = [_said(output.items, stream, log_time, prefix) for stream in (Stream.ALERTS, Stream.SHADOW)]
-    found += [of_entries(append, prefix) for append in put_aside(output, partition, log_time)]
+    found += [_of_rows(append, prefix) for append in put_aside(output, partition, log_time)]
     return [one for one in found if len(one.end)]
 
 
 def of_values(values: Sequence[LastValue], prefix: str = "") -> Packed:
     """Return last values under their keys, for the compacted topic."""
-    entries = [Entry(_json.encode(one), f"{one.sensor}|{one.kind}", None, one) for one in values]
-    return of_entries(Append(Stream.SENSORS, 0, entries), prefix)
+    source = f"/tongguan/{prefix}{Stream.SENSORS}"
+    tails = []
+    for value in values:
+        key = f"{value.sensor}|{value.kind}".encode()
+        tails.append(_named_tail(_varint(len(key)) + key, _json.encode(value), Stream.SENSORS, value, source))
+    return Packed(Stream.SENSORS, 0, *_laid(tails), None)
 
 
-def of_entries(append: Append, prefix: str = "") -> Packed:
-    """Return entries, which all have one time, as records with their headers."""
-    tails = [_tail(entry, headers_of(append.stream, entry, prefix)) for entry in append.entries]
-    time = append.entries[0].log_time if append.entries else None
-    return Packed(append.stream, append.partition, *_laid(tails), time)
+def _of_rows(append: Append, prefix: str) -> Packed:
+    """Return rows of the late store or the quarantine, which all have one time, as records."""
+    tails = [_tail(entry, of_row(f"{prefix}{append.stream}", entry.value)) for entry in append.entries]
+    return Packed(append.stream, append.partition, *_laid(tails), append.entries[0].log_time)
 
 
 def _said(items: Items, stream: Stream, log_time: int | None, prefix: str) -> Packed:
@@ -114,18 +116,22 @@ def _said(items: Items, stream: Stream, log_time: int | None, prefix: str) -> Pa
     shadow = stream == Stream.SHADOW
     ours = [not shadow if isinstance(item, Mark) else item.shadow == shadow for item in items.spoken]
     spoken = list(compress(items.spoken, ours))
-    entries = [Entry(encode(item), None if isinstance(item, Mark) else item.key, log_time, item) for item in spoken]
-    others = of_entries(Append(stream, 0, entries), prefix)
+    source = f"/tongguan/{prefix}{stream}"
+    keys = [NOTHING if isinstance(item, Mark) else _text(item.key) for item in spoken]
+    said = zip(keys, spoken, strict=True)
+    others = Packed(
+        stream, 0, *_laid([_named_tail(key, encode(item), stream, item, source) for key, item in said]), log_time
+    )
     stills = items.stills
     which = stills.episode["shadow"] == shadow
     if not which.all() or len(spoken) < len(items.spoken):
         stills = stills.chosen(which, np.array(ours, np.bool_))
     if not len(stills):
-        return Packed(stream, 0, others.data, others.end, log_time)
-    return Packed(stream, 0, *_with_stills(stills, others, stream, prefix), log_time)
+        return others
+    return Packed(stream, 0, *_with_stills(stills, others, stream, source), log_time)
 
 
-def _with_stills(stills: Stills, others: Packed, stream: Stream, prefix: str) -> tuple[U8, I64]:
+def _with_stills(stills: Stills, others: Packed, stream: Stream, source: str) -> tuple[U8, I64]:
     """Lay stills between the others."""
     number = np.zeros((len(stills), NUMBER_BYTES), np.uint8)
     digits = np.zeros(len(stills), np.int32)
@@ -134,7 +140,7 @@ def _with_stills(stills: Stills, others: Packed, stream: Stream, prefix: str) ->
         text = _json.encode(float(stills.value[hard]))
         number[hard, : len(text)] = np.frombuffer(text, np.uint8)
         digits[hard] = len(text)
-    same = np.frombuffer(_headers(of_still(stream, prefix)), np.uint8)
+    same = np.frombuffer(_headers(same_of(source, still_type(stream))), np.uint8)
     room = len(stills) * (STILL_BYTES + STILL_HEADERS_BYTES + len(same))
     data = np.empty(len(others.data) + room, np.uint8)
     end = np.empty(len(others.end) + len(stills), np.int64)
@@ -155,16 +161,20 @@ def _column(stills: Stills, name: str) -> U8:
 # ---- in Python: what there is little of
 
 
-def _tail(entry: Entry, headers: Headers) -> bytes:
-    own = headers[:-SAME]
+def _named_tail(key: bytes, value: bytes, stream: Stream, item: Item | LastValue, source: str) -> bytes:
+    """Return the record of something that has a name and a time, from its key on; `key` is behind its length."""
+    kind, name, t_ms = named(stream, item)
+    said, time = name.encode(), rfc3339(t_ms).encode()
     return b"".join((
-        NOTHING if entry.key is None else _text(entry.key),
-        _varint(len(entry.value)),
-        entry.value,
-        _varint(len(headers)),
-        *[_header(pair) for pair in own],
-        _headers(headers[-SAME:]),
+        key, _varint(len(value)), value,
+        COUNTED_ID, _varint(len(said)), said, TIME, _varint(len(time)), time, _headers(same_of(source, kind)),
     ))  # fmt: skip
+
+
+def _tail(entry: Entry, headers: Headers) -> bytes:
+    key = NOTHING if entry.key is None else _text(entry.key)
+    count, value = _varint(len(headers)), entry.value
+    return b"".join((key, _varint(len(value)), value, count, *map(_header, headers)))
 
 
 def _header(pair: Pair) -> bytes:
@@ -183,20 +193,16 @@ def _text(text: str) -> bytes:
     return _varint(len(said)) + said
 
 
+@lru_cache(maxsize=4096)
 def _varint(length: int) -> bytes:
     """Return a length as a zigzag varint."""
     length <<= 1
-    if length < 128:
-        return _BYTE[length]
     said = bytearray()
     while length > 127:
         said.append(length & 127 | 128)
         length >>= 7
     said.append(length)
     return bytes(said)
-
-
-_BYTE: Final = [bytes((number,)) for number in range(128)]
 
 
 def _laid(tails: Sequence[bytes]) -> tuple[U8, I64]:
