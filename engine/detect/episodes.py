@@ -21,6 +21,7 @@ from engine.detect.changes import (
     episode_id,
 )
 from engine.detect.decode.vocabulary import Vocabulary
+from engine.detect.errors import DetectError
 from engine.detect.items import EPISODE, Items, Named, Stills
 from engine.detect.kernels import layout as at
 from engine.detect.kernels.compiled import NEVER
@@ -138,6 +139,8 @@ class Episodes:
         place[late] = named
         times = np.ascontiguousarray(quiet[:, at.O_T])
         heard = np.ascontiguousarray(quiet.view(np.float64)[:, at.O_VALUE])
+        if not place.all():
+            raise DetectError("a still of an episode that is not open")
         stills = Stills(before, times, heard, self._named[place - 1])
         self._free += self._left
         self._left = []
