@@ -29,6 +29,8 @@ OF_THE_TOPIC: Final = 1
 HINTS: Final[dict[Any, str]] = {
     kafka_errors.InvalidReplicationFactorError: " (one broker is meant: --single-node)",
 }
+FENCED: Final = "currently fenced"
+"""What the broker says where a topic cannot be made for the moment only; the code is that of too few brokers."""
 _COMING: Final = frozenset(
     (
         kafka_errors.NoError.errno,
@@ -265,10 +267,24 @@ async def make(connection: Connection, topics: Iterable[Wanted]) -> tuple[str, .
 
 
 async def _make(admin: Any, topics: Iterable[Wanted]) -> tuple[str, ...]:
-    new = [NewTopic(t.name, t.partitions, t.replication, topic_configs=dict(t.settings)) for t in topics]
-    said = (await admin.create_topics(new)).to_object()["topic_errors"]
-    _refuse_faults((row["topic"], row["error_code"], row["error_message"]) for row in said)
-    return tuple(row["topic"] for row in said if row["error_code"] == kafka_errors.NoError.errno)
+    """Make topics, again while brokers are fenced: the controller has not heard of them for a moment."""
+    wanted = {topic.name: topic for topic in topics}
+    made: list[str] = []
+    end = asyncio.get_running_loop().time() + READY_S
+    while wanted:
+        new = [NewTopic(t.name, t.partitions, t.replication, topic_configs=dict(t.settings)) for t in wanted.values()]
+        said = (await admin.create_topics(new)).to_object()["topic_errors"]
+        fenced = {row["topic"] for row in said if FENCED in (row["error_message"] or "")}
+        if asyncio.get_running_loop().time() > end:
+            fenced = set()
+        _refuse_faults(
+            (row["topic"], row["error_code"], row["error_message"]) for row in said if row["topic"] not in fenced
+        )
+        made += [row["topic"] for row in said if row["error_code"] == kafka_errors.NoError.errno]
+        wanted = {name: topic for name, topic in wanted.items() if name in fenced}
+        if wanted:
+            await asyncio.sleep(0.1)
+    return tuple(made)
 
 
 async def _ready(admin: Any, names: Iterable[str]) -> None:
