@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import cramjam
-import google_crc32c
 import numpy as np
 import numpy.typing as npt
 from numba import njit
 
 from bench.readings import BEGIN_MS, JITTER_MS, MINUTE_MS, ODD_PER_MILLE, Chunk, Texts, chunks, overtaken
 from bench.town import SENSORS, Town
+from engine.runtime.kafka.batches import framed, put_varint, varint_bytes
 from rules.partition import home_partition
 
 PARTITIONS = 4
@@ -85,10 +84,7 @@ class Stream:
 
     def _framed(self, records: memoryview, log_t: Int64) -> bytes:
         body = _lz4(records) if self.lz4 else bytes(records)
-        count, codec = len(log_t), 3 if self.lz4 else 0
-        rest = struct.pack(">hiqqqhii", codec, count - 1, int(log_t[0]), int(log_t.max()), -1, -1, -1, count) + body
-        head = struct.pack(">qiibI", 0, len(rest) + 9, -1, 2, google_crc32c.value(rest))
-        return head + rest
+        return framed(body, 3 if self.lz4 else 0, len(log_t), int(log_t[0]), int(log_t.max()))
 
 
 def _lz4(records: memoryview) -> bytes:
@@ -151,28 +147,6 @@ class Lines(NamedTuple):
 
 
 @njit(cache=True)
-def _put_varint(out: Bytes, at: int, value: int) -> int:
-    """Write a zigzag varint."""
-    rest = np.uint64((value << 1) ^ (value >> 63))
-    while rest >= 128:
-        out[at] = np.uint8(rest & np.uint64(127)) | np.uint8(128)
-        rest >>= np.uint64(7)
-        at += 1
-    out[at] = np.uint8(rest)
-    return at + 1
-
-
-@njit(cache=True)
-def _size(value: int) -> int:
-    rest = np.uint64((value << 1) ^ (value >> 63))
-    size = 1
-    while rest >= 128:
-        rest >>= np.uint64(7)
-        size += 1
-    return size
-
-
-@njit(cache=True)
 def _records(text: Bytes, start: Int64, end: Int64, keys: Texts, key: Int64, log_t: Int64, out: Bytes) -> int:
     """Write the records of one batch, and return how many bytes they are."""
     at = 0
@@ -182,14 +156,15 @@ def _records(text: Bytes, start: Int64, end: Int64, keys: Texts, key: Int64, log
         key_bytes = key_end - key_start
         said_key = key_bytes if key_bytes > 0 else -1
         delta = log_t[row] - log_t[0]
-        size = 1 + _size(delta) + _size(row) + _size(said_key) + key_bytes + _size(value_bytes) + value_bytes + 1
-        at = _put_varint(out, at, size)
+        size = 2 + varint_bytes(delta) + varint_bytes(row)
+        size += varint_bytes(said_key) + key_bytes + varint_bytes(value_bytes) + value_bytes
+        at = put_varint(out, at, size)
         out[at] = 0
-        at = _put_varint(out, at + 1, delta)
-        at = _put_varint(out, at, row)
-        at = _put_varint(out, at, said_key)
+        at = put_varint(out, at + 1, delta)
+        at = put_varint(out, at, row)
+        at = put_varint(out, at, said_key)
         out[at : at + key_bytes] = keys.heap[key_start:key_end]
-        at = _put_varint(out, at + key_bytes, value_bytes)
+        at = put_varint(out, at + key_bytes, value_bytes)
         out[at : at + value_bytes] = text[start[row] : end[row]]
         at += value_bytes
         out[at] = 0

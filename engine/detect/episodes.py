@@ -63,7 +63,7 @@ class Episodes:
         self._named: Named = np.zeros(1024, EPISODE)
         """What stills need to know of the open episodes."""
         self._place: dict[str, I32] = {}
-        """By rule and series: the episode's row of `_named`, less 1; 0 for none."""
+        """By rule and series: one past the row of the episode in `_named`; 0 for none."""
         self._free: list[int] = list(range(1024, 0, -1))
         self._left: list[int] = []
         """Rows of episodes that were closed, which a still of the same step may want."""

@@ -14,9 +14,9 @@ from ruamel.yaml import YAML
 from engine.detect.changes import CHANGE_WORDS, Change, Item, Mark, Still
 from engine.detect.last_values import LastValue
 from engine.runtime.kafka.commands import Command, parse
-from engine.runtime.kafka.events import TYPES, headers_of
+from engine.runtime.kafka.events import TYPES, Headers, event, named, of_row
 from engine.runtime.kafka.topics import Topics
-from engine.runtime.log import Entry, Stream
+from engine.runtime.log import Stream
 from tests.contract import asyncapi
 from tests.town import BIN_EAST, DRAIN_EAST, GAS_EAST, now_ms, open_town
 
@@ -94,6 +94,12 @@ def item_of(stream: Stream, value: bytes) -> Item | LastValue | None:
     return msgspec.json.decode(value, type=kind)
 
 
+def headers_of(topic: str, stream: Stream, value: bytes) -> Headers:
+    """Return the headers that a record of detect's has on Kafka."""
+    item = item_of(stream, value)
+    return of_row(topic, value) if item is None else event(f"/tongguan/{topic}", *named(stream, item))
+
+
 def test_what_a_town_writes_is_as_described_and_has_its_headers(tmp_path: Path) -> None:
     found = records(tmp_path)
     # embedded, last values go together
@@ -108,7 +114,7 @@ def test_what_a_town_writes_is_as_described_and_has_its_headers(tmp_path: Path) 
         for value in values:
             assert faults(stream, value) == [], value
             if stream not in (Stream.READINGS, Stream.CASES):
-                headers = dict(headers_of(stream, Entry(value, item=item_of(stream, value)), "north."))
+                headers = dict(headers_of(f"north.{stream}", stream, value))
                 assert headers["ce_specversion"] == b"1.0"
                 assert headers["ce_source"] == f"/tongguan/north.{stream}".encode()
                 names.append(headers["ce_id"])
@@ -138,8 +144,8 @@ def test_commands_as_described_are_taken(command: dict[str, Any]) -> None:
 
 
 def test_the_time_of_an_event_is_told_to_the_millisecond() -> None:
-    mark = Entry(b'{"mark":1790000000007,"partition":3,"plan":"x"}', item=Mark(1_790_000_000_007, 3, "x"))
-    assert dict(headers_of(Stream.ALERTS, mark)) == {
+    mark = b'{"mark":1790000000007,"partition":3,"plan":"x"}'
+    assert dict(headers_of(Stream.ALERTS, Stream.ALERTS, mark)) == {
         "ce_specversion": b"1.0",
         "ce_id": b"mark:3:1790000000007",
         "ce_source": b"/tongguan/city.alerts",

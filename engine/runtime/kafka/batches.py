@@ -12,16 +12,20 @@ delta, key length and key, value length and value, headers; numbers as zigzag va
 
 from __future__ import annotations
 
+import struct
 from typing import Any, Final
 
+import google_crc32c
 import numpy as np
 import numpy.typing as npt
 from numba import types
 
-from engine.detect.kernels.compiled import compiled, inlined
+from engine.detect.kernels.compiled import called, compiled, inlined
 
 HEADER_BYTES: Final = 61
 SMALLEST_RECORD_BYTES: Final = 7
+_FRAME, _CHECKED = struct.Struct(">qiibI"), struct.Struct(">hiqqqhii")
+"""The header before the attributes, and from them on."""
 CODEC: Final = 0x07
 LOG_APPEND_TIME: Final = 0x08
 TRANSACTIONAL: Final = 0x10
@@ -119,6 +123,38 @@ def varint(data: Bytes, at: int, end: int) -> tuple[Any, Any]:
             return np.int64(value >> np.uint64(1)) ^ -np.int64(value & np.uint64(1)), at
         shift += np.uint64(7)
     return np.int64(0), -1
+
+
+@called
+def put_varint(data: Bytes, at: int, number: int) -> int:
+    """Write a number as a zigzag varint; returns the place behind it."""
+    rest = np.uint64((number << 1) ^ (number >> 63))
+    while rest > np.uint64(127):
+        data[at] = np.uint8((rest & np.uint64(127)) | np.uint64(128))
+        rest >>= np.uint64(7)
+        at += 1
+    data[at] = np.uint8(rest)
+    return at + 1
+
+
+@called
+def varint_bytes(number: int) -> int:
+    """Return how many bytes a zigzag varint takes."""
+    rest = np.uint64((number << 1) ^ (number >> 63))
+    size = 1
+    while rest > np.uint64(127):
+        rest >>= np.uint64(7)
+        size += 1
+    return size
+
+
+def framed(
+    body: bytes, codec: int, records: int, first_ms: int, last_ms: int, producer: tuple[int, int, int] = (-1, -1, -1)
+) -> bytes:
+    """Put the header of a batch before its records, compressed or not; `producer`: its id, epoch and sequence."""
+    checked = _CHECKED.pack(codec, records - 1, first_ms, last_ms, *producer, records)
+    crc = google_crc32c.extend(google_crc32c.value(checked), body)
+    return b"".join((_FRAME.pack(0, HEADER_BYTES - 12 + len(body), -1, 2, crc), checked, body))
 
 
 @compiled(types.int64(_BYTES, _TABLE, types.int64, types.int64, _int64, _int64, _int64, _int64, _int64, _int64, _int64))

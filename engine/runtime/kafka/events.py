@@ -16,7 +16,7 @@ import orjson
 from engine.casework.outbox import OutboxRow
 from engine.detect.changes import Change, Item, Mark, Still
 from engine.detect.last_values import LastValue
-from engine.runtime.log import Entry, Stream
+from engine.runtime.log import Stream
 
 Pair: TypeAlias = tuple[str, bytes]
 Headers: TypeAlias = tuple[Pair, ...]
@@ -65,14 +65,6 @@ def of_row(topic: str, value: bytes) -> Headers:
     said = orjson.loads(value)
     where = (str(said.get(part, "-")) for part in ("topic", "partition", "offset", "index"))
     return event(f"/tongguan/{topic}", kind, "/".join(where))
-
-
-def headers_of(stream: str, entry: Entry, prefix: str = "") -> Headers:
-    """Return the headers of a record of detect's, by its stream; `prefix` is that of the topics."""
-    topic = f"{prefix}{stream}"
-    if entry.item is None:
-        return of_row(topic, entry.value)
-    return event(f"/tongguan/{topic}", *named(stream, entry.item))
 
 
 def of_cases(prefix: str = "") -> Callable[[OutboxRow], Headers]:

@@ -6,7 +6,6 @@ What stands before the key is known only when the batch is built.
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,7 +13,6 @@ from itertools import compress
 from typing import Final
 
 import cramjam
-import google_crc32c
 import msgspec
 import numpy as np
 import numpy.typing as npt
@@ -37,7 +35,7 @@ from engine.detect.kernels.spelling import (
 )
 from engine.detect.last_values import LastValue
 from engine.detect.output import Output
-from engine.runtime.kafka.batches import HEADER_BYTES
+from engine.runtime.kafka.batches import HEADER_BYTES, framed, put_varint, varint_bytes
 from engine.runtime.kafka.events import Headers, Pair, named, of_row, rfc3339, same_of, still_type
 from engine.runtime.log import Append, Entry, Stream
 from engine.runtime.outputs import put_aside
@@ -46,9 +44,7 @@ BATCH_BYTES: Final = 900 << 10
 """Before they are compressed; less than what a topic takes, compressed or not."""
 RECORD_OVERHEAD: Final = 21
 """Before the key at most: length, attributes, two distances."""
-HEADER: Final = struct.Struct(">qiibIhiqqqhii")
-CHECKED_FROM, LENGTH_FROM = 21, 12
-VERSION, ZSTD, LEVEL = 2, 4, 1
+ZSTD, LEVEL = 4, 1
 NOTHING: Final = b"\x01"
 """The length of a key that is not there."""
 STILL_HEADERS_BYTES: Final = 160
@@ -213,18 +209,6 @@ def _laid(tails: Sequence[bytes]) -> tuple[U8, I64]:
 
 
 @called
-def _put_varint(text: U8, at: int, number: int) -> int:
-    """Write a number as a zigzag varint."""
-    rest = np.uint64((number << 1) ^ (number >> 63))
-    while rest > np.uint64(127):
-        text[at] = np.uint8((rest & np.uint64(127)) | np.uint64(128))
-        rest >>= np.uint64(7)
-        at += 1
-    text[at] = np.uint8(rest)
-    return at + 1
-
-
-@called
 def _put_time(text: U8, at: int, t: int) -> int:
     """Write a time as RFC 3339 with milliseconds, in UTC: days become a date of the Gregorian calendar."""
     seconds = t // 1000
@@ -262,21 +246,21 @@ def _put_record(text: U8, at: int, episode: U8, key: U8, t: int, number: U8, dig
     length = 0
     while length < KEY_BYTES and key[length] != 0:
         length += 1
-    at = _put_varint(text, at, length)
+    at = put_varint(text, at, length)
     copy_bytes(text, at, key, 0, length)
     value = put_still(scratch, 0, episode, t, number, digits)
-    at = _put_varint(text, at + length, value)
+    at = put_varint(text, at + length, value)
     copy_bytes(text, at, scratch, 0, value)
     at = put(text, at + value, NAMED_COUNT)
     name = put(scratch, 0, NAMED_STILL)
     copy_bytes(scratch, name, episode, 0, EPISODE_BYTES)
     scratch[name + EPISODE_BYTES] = COLON
     name = put_signed(scratch, name + EPISODE_BYTES + 1, t)
-    at = _put_varint(text, at, name)
+    at = put_varint(text, at, name)
     copy_bytes(text, at, scratch, 0, name)
     at = put(text, at + name, TIMED)
     time = _put_time(scratch, 0, t)
-    at = _put_varint(text, at, time)
+    at = put_varint(text, at, time)
     copy_bytes(text, at, scratch, 0, time)
     return put(text, at + time, same)
 
@@ -309,16 +293,6 @@ def _merge(
 # ---- batches
 
 
-@called
-def _varint_bytes(number: int) -> int:
-    rest = np.uint64((number << 1) ^ (number >> 63))
-    size = 1
-    while rest > np.uint64(127):
-        rest >>= np.uint64(7)
-        size += 1
-    return size
-
-
 @compiled(types.int64(_read, _int64, types.int64, types.int64, types.int64, _written, types.int64, _int64))
 def _lay(data: U8, end: I64, first: int, number: int, time_delta: int, text: U8, used: int, state: I64) -> int:
     """Write whole records from `first` on, as many as there is room for, `number` being the offset of the first.
@@ -329,12 +303,12 @@ def _lay(data: U8, end: I64, first: int, number: int, time_delta: int, text: U8,
     while one < len(end):
         begin = end[one - 1] if one > 0 else 0
         size = end[one] - begin
-        body = 1 + _varint_bytes(time_delta) + _varint_bytes(number) + size
-        if used + _varint_bytes(body) + body > len(text):
+        body = 1 + varint_bytes(time_delta) + varint_bytes(number) + size
+        if used + varint_bytes(body) + body > len(text):
             break
-        at = _put_varint(text, used, body)
+        at = put_varint(text, used, body)
         text[at] = 0
-        at = _put_varint(text, _put_varint(text, at + 1, time_delta), number)
+        at = put_varint(text, put_varint(text, at + 1, time_delta), number)
         copy_bytes(text, at, data, begin, size)
         used = at + size
         number += 1
@@ -386,11 +360,5 @@ class Laid(BatchBuilder):  # type: ignore[misc]
             text = self._text[: self._used]
             small = cramjam.zstd.compress(text.data, level=LEVEL)
             codec, body = (ZSTD, bytes(small)) if len(small) < len(text) else (0, text.tobytes())
-            count = self._relative_offset
-            header = HEADER.pack(
-                0, HEADER_BYTES - LENGTH_FROM + len(body), -1, VERSION, 0, codec, count - 1, self._first_ms,
-                self._last_ms, *self._producer, count,
-            )  # fmt: skip
-            crc = google_crc32c.extend(google_crc32c.value(header[CHECKED_FROM:]), body)
-            self._buffer = b"".join((header[: CHECKED_FROM - 4], crc.to_bytes(4, "big"), header[CHECKED_FROM:], body))
+            self._buffer = framed(body, codec, self._relative_offset, self._first_ms, self._last_ms, self._producer)
         return self._buffer

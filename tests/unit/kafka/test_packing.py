@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from engine.detect.changes import Change, Evidence, Item, Mark, Still, encode
 from engine.detect.items import EPISODE, Items, Stills
 from engine.detect.output import LateRow, Output
-from engine.runtime.kafka.events import headers_of
+from engine.runtime.kafka.events import event, named
 from engine.runtime.kafka.packing import Laid, Packed, packed
-from engine.runtime.log import Entry, Stream
+from engine.runtime.log import Stream
 
 NOW = 1_767_225_600_123
 KEYS = st.sampled_from(["-", "330200001001", "区" * 12])
-TIMES = st.one_of(st.integers(0, 4 * 10**12), st.integers(0, 10**5), st.just(951_782_399_999))
+TIMES = st.one_of(st.integers(-(10**13), 10**14), st.integers(-(10**5), 10**5), st.just(951_782_399_999))
 VALUES = st.one_of(st.floats(allow_infinity=False), st.integers(-(10**6), 10**6).map(lambda n: n / 100))
 
 
@@ -73,8 +73,7 @@ def read(told: Packed, size: int) -> list[tuple[Any, ...]]:
 
 def alone(item: Item, stream: Stream, time: int) -> tuple[Any, ...]:
     key = None if isinstance(item, Mark) else item.key.encode()
-    text = encode(item)
-    return key, text, headers_of(stream, Entry(text, item=item), "north."), time
+    return key, encode(item), event(f"/tongguan/north.{stream}", *named(stream, item)), time
 
 
 @given(outputs(), st.sampled_from([None, NOW - 5_000]), st.sampled_from([1, 700, 1 << 18]))
@@ -87,12 +86,20 @@ def test_items_are_the_records_that_each_alone_would_be(items: Items, log_time: 
         assert (read(told[stream], size) if stream in told else []) == expected
 
 
-def test_an_item_of_each_kind_is_among_those_that_are_packed() -> None:
+def test_a_still_stands_before_the_item_that_it_says_and_a_value_that_is_not_there_is_null() -> None:
     stills = Stills(np.array([1]), np.array([NOW]), np.array([math.nan]), np.zeros(1, EPISODE))
     stills.episode[0] = (b"ep_" + b"0" * 20, b"-", False)
     items = Items([Mark(5, 0, "abc"), change(1, "-", False)], stills)
     assert [type(item) for item in items] == [Mark, Still, Change]
     assert encode(items[1]) == b'{"still":"ep_00000000000000000000","t":%d,"value":null}' % NOW
+
+
+@given(outputs(), outputs())
+def test_the_items_of_two_steps_are_those_of_the_one_and_then_of_the_other(one: Items, two: Items) -> None:
+    expected = [encode(item) for item in (*one, *two)]
+    one += two
+    assert [encode(item) for item in one] == expected
+    assert len(one) == len(expected)
 
 
 def test_a_record_larger_than_a_batch_has_one_of_its_own() -> None:
