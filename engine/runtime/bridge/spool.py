@@ -21,6 +21,10 @@ REFUSED = "mqtt.refused"
 READER = "forward"
 READ_BYTES = 2 << 20
 OVERHEAD_BYTES = 128
+HALF_FULL = 2
+"""Records fill at least half of their pages: a page that has no room for the next one is left as it is."""
+EDGE_BYTES = 64 << 10
+"""Pages of the tables' and the index's own, and what cursors and refused texts need on a spool that is full."""
 
 
 class Spool:
@@ -66,9 +70,9 @@ class Spool:
 
     async def append(self, messages: Sequence[Message]) -> None:
         """Keep messages behind those that wait; they are on disk on return."""
-        size = sum(len(message.payload) + OVERHEAD_BYTES for message in messages)
+        rows = sum(len(message.payload) + len(message.topic.encode()) + OVERHEAD_BYTES for message in messages)
         used = self.size_bytes()
-        if used + size > self._limit:
+        if used + HALF_FULL * rows + EDGE_BYTES > self._limit:
             raise Overloaded(1, f"the spool holds {used >> 20} MiB of the {self._limit >> 20} MiB of --spool-size")
         entries = [Entry(message.payload, message.topic) for message in messages]
         await asyncio.wrap_future(self._journal.commit([Append(MESSAGES, 0, entries)]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 import orjson
@@ -170,6 +171,22 @@ def test_a_full_spool_takes_nothing_and_has_room_again_when_it_was_sent(tmp_path
             await spool.sent((await spool.waiting())[1])
         await spool.append(big)
         assert spool.size_bytes() <= 1 << 20
+        spool.close()
+
+    asyncio.run(go())
+
+
+@pytest.mark.parametrize("size", [0, 10, 500, 1_900, 2_100, 4_060, 5_100, 6_000])
+@pytest.mark.parametrize("many", [3, 30])
+def test_a_spool_never_holds_more_than_it_may_whatever_the_size_of_its_messages(
+    tmp_path: Path, size: int, many: int
+) -> None:
+    async def go() -> None:
+        spool = Spool(tmp_path / "s", 1 << 19)
+        with suppress(Overloaded):
+            for _ in range(1 << 20):
+                await spool.append([Message("t/1", b"x" * size)] * many)
+        assert 1 << 17 < spool.size_bytes() <= 1 << 19
         spool.close()
 
     asyncio.run(go())
