@@ -32,6 +32,7 @@ from engine.detect.decode.scan_text import (
 from engine.detect.decode.tables import BYTES, INDEX, Index
 from engine.detect.decode.words import byte_at, signed
 from engine.detect.kernels.compiled import compiled, inlined
+from engine.detect.kernels.memory import text_ahead
 
 DONE, MORE_ROWS, MORE_SHIFTS, MORE_HOLES, MORE_NAMES = 0, 1, 2, 3, 4
 """Why a scan returned: at its end, or for room."""
@@ -159,6 +160,7 @@ def scan(
     for record in range(state[RECORD], stop):
         state[RECORD], state[ROW], state[HEAP], state[SHIFT], state[HOLE] = record, row, heap_used, shifts_used, hole
         limit = end[record]
+        text_ahead(data, start[record])
         log_time = 0 if offline else signed(log_times[record])
         position = after_white(data, start[record], limit)
         number = 0

@@ -14,8 +14,9 @@ import numpy as np
 import numpy.typing as npt
 from numba import types
 
-from engine.detect.decode.words import Word, Words, load8, masked, prefetch, record_type, signed
+from engine.detect.decode.words import Word, Words, load8, masked, record_type, signed
 from engine.detect.kernels.compiled import compiled, inlined
+from engine.detect.kernels.memory import ahead
 
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
@@ -134,7 +135,7 @@ def series_label(sensor_hash: Word, kind: int, length: int) -> Word:
 def prefetch_series(index: Index, sensor_hash: Word) -> None:
     """Bring near what `find_series` will look at."""
     table = index.series_table
-    prefetch(table, SERIES_ENTRY * signed(sensor_hash & np.uint64(len(table) // SERIES_ENTRY - 1)))
+    ahead(table, SERIES_ENTRY * signed(sensor_hash & np.uint64(len(table) // SERIES_ENTRY - 1)))
 
 
 @inlined

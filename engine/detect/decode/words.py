@@ -107,29 +107,6 @@ trailing_zeros: Callable[[Word], int] = cast(Any, _trailing_zeros)
 
 
 @intrinsic
-def _prefetch(typing_context: Any, words: Any, position: Any) -> Any:
-    del typing_context
-    signature = types.void(words, position)
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        array = context.make_array(signature.args[0])(context, builder, args[0])
-        index = context.cast(builder, args[1], signature.args[1], types.intp)
-        address = builder.bitcast(builder.gep(array.data, [index]), ir.PointerType(ir.IntType(8)))
-        number = ir.IntType(32)
-        function = builder.module.declare_intrinsic(
-            "llvm.prefetch", [address.type], ir.FunctionType(ir.VoidType(), [address.type, number, number, number])
-        )
-        builder.call(function, [address, number(0), number(3), number(1)])
-        return context.get_dummy_value()
-
-    return signature, generate
-
-
-prefetch: Callable[[Words, int], None] = cast(Any, _prefetch)
-"""Bring `words[position]` near without waiting for it."""
-
-
-@intrinsic
 def _leading_zeros(typing_context: Any, word: Any) -> Any:
     del typing_context, word
     signature = types.int64(types.uint64)

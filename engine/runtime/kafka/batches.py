@@ -21,6 +21,7 @@ import numpy.typing as npt
 from numba import types
 
 from engine.detect.kernels.compiled import called, compiled, inlined
+from engine.detect.kernels.memory import text_ahead
 
 HEADER_BYTES: Final = 61
 SMALLEST_RECORD_BYTES: Final = 7
@@ -51,6 +52,7 @@ FROM: Final = 10
 UPTO: Final = 11
 """One past the last of them."""
 COLUMNS: Final = 12
+
 
 Bytes = npt.NDArray[np.uint8]
 Int64 = npt.NDArray[np.int64]
@@ -184,6 +186,7 @@ def parse(
         base, last = table[j, BASE], table[j, NEXT] - 1
         appended = table[j, ATTRIBUTES] & LOG_APPEND_TIME != 0
         for _ in range(table[j, RECORDS]):
+            text_ahead(data, at)
             length, at = varint(data, at, upto)
             stop = at + length
             if at < 0 or length < SMALLEST_RECORD_BYTES - 1 or stop > upto:
