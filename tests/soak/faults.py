@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.kafka.faults import Faults, Report, broken
-from tests.kafka.long_story import LongStory
+from tests.kafka.long_story import RULES, LongStory
 from tests.parts.broker import Broker
 from tests.parts.postgres import Database
 
@@ -59,10 +59,11 @@ def write(report: Report) -> None:
 
 Written by `make soak`; not by hand. {datetime.now(UTC):%Y-%m-%d}, commit {commit.stdout.strip()}, {machine}.
 
-A simulated town of {SENSORS:,} sensors on the player's clock, readings up to 8 s out of order, six rules, 8 partitions,
-three workers, one broker, one PostgreSQL, on one machine. While the readings came in, workers, broker and database were
-broken at random. Afterwards the changes of each sensor in `city.alerts` were compared with what `tongguan detect` says
-of the same readings, the cases with a recomputation from `city.alerts`, and `city.cases` with the outbox.
+A simulated town of {SENSORS:,} sensors on the player's clock, readings up to 8 s out of order, {len(RULES)} rules,
+8 partitions, three workers, one broker, one PostgreSQL, on one machine. While the readings came in, workers, broker and
+database were broken at random. Afterwards the changes of each sensor in `city.alerts` were compared with what
+`tongguan detect` says of the same readings, the cases with a recomputation from `city.alerts`, and `city.cases` with
+the outbox.
 
 | | |
 |---|---|

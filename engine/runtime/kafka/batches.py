@@ -53,7 +53,6 @@ UPTO: Final = 11
 """One past the last of them."""
 COLUMNS: Final = 12
 
-
 Bytes = npt.NDArray[np.uint8]
 Int64 = npt.NDArray[np.int64]
 _BYTES = types.Array(types.uint8, 1, "C", readonly=True)
