@@ -271,6 +271,7 @@ def test_a_simulated_city_can_be_paused_sped_up_and_moved_on(town: Town, browser
 
     with console(browser, town, Role.SUPERVISOR) as watched:
         page = watched.page
+        settled(page)
         page.route("**/api/v1/player", player)
         page.route("**/api/v1/status", played)
         page.reload()
@@ -292,6 +293,7 @@ def test_an_area_shows_only_its_own(town: Town, browser: Browser) -> None:
 def test_without_webgl_all_but_the_map_works(town: Town, browser: Browser) -> None:
     with console(browser, town, Role.OPERATOR) as watched:
         page = watched.page
+        settled(page)
         page.add_init_script("""
             const made = HTMLCanvasElement.prototype.getContext;
             HTMLCanvasElement.prototype.getContext = function (kind, ...more) {

@@ -81,5 +81,5 @@ def console(
     finally:
         watched.page.unroute_all(behavior="ignoreErrors")
         context.close()
-    assert watched.complaints == []
+    assert not watched.complaints, "the page complained:\n" + "\n".join(watched.complaints)
     assert watched.elsewhere == []
